@@ -1,0 +1,588 @@
+//! Refusals: one enum for each operation, saying what was asked, why not, and what to do.
+//!
+//! Three answers return everywhere. *Not found*: the id is of another inventory, or ended longer ago
+//! than ends are remembered. *Ended*: somebody was faster; the answer names the end that won. *Contended*:
+//! nothing was decided and nothing changed; ask again shortly.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::quantity::Quantity;
+use crate::reservation::id::ReservationId;
+use crate::reservation::state::{End, Phase};
+use crate::sku::{NameError, StockId};
+
+/// A cart's item that was short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ShortItem {
+    /// The line.
+    pub line: StockId,
+    /// Units the whole cart asked for on this line.
+    pub asked: Quantity,
+    /// Units that could be reserved at that moment.
+    pub available: u32,
+}
+
+/// Which cap of an owner was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum OwnerCap {
+    /// Live reservations.
+    Reservations,
+    /// Units over all lines.
+    Units,
+    /// Units of one line.
+    UnitsPerLine,
+}
+
+impl std::fmt::Display for OwnerCap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Reservations => "live reservations",
+            Self::Units => "units",
+            Self::UnitsPerLine => "units of one line",
+        })
+    }
+}
+
+/// Why nothing was reserved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReserveError {
+    /// Some units are there, fewer than asked for: at some moment inside the call that was all (P4).
+    #[error("{line}: asked for {asked}, {available} available; ask for less or retry after a release")]
+    Insufficient {
+        /// The line.
+        line: StockId,
+        /// Units asked for.
+        asked: Quantity,
+        /// Units that could be reserved at that moment, at least one.
+        available: u32,
+    },
+    /// No unit is there: at some moment inside the call there was none (P4).
+    #[error("{line}: asked for {asked}, none available; retry after a release (see `retry_after`)")]
+    OutOfStock {
+        /// The line.
+        line: StockId,
+        /// Units asked for.
+        asked: Quantity,
+    },
+    /// Lines of a cart are short; nothing was taken.
+    #[error("{} lines of the cart are short; drop or lower them", .short.len())]
+    CartShort {
+        /// Every short line, in order of line number, each short at some moment inside the call.
+        short: Arc<[ShortItem]>,
+    },
+    /// It could not be settled in bounded work whether the units are there. Nothing was decided.
+    #[error("{line}: contended; ask again shortly")]
+    Contended {
+        /// The line.
+        line: StockId,
+    },
+    /// The line takes no new reservations.
+    #[error("{line}: retired; it takes no new reservations")]
+    Retired {
+        /// The line.
+        line: StockId,
+    },
+    /// No such line in this inventory.
+    #[error("{line}: not declared in this inventory; declare it, or look its id up by name")]
+    UnknownLine {
+        /// The line.
+        line: StockId,
+    },
+    /// No line has this name.
+    #[error("no line is called {sku:?} ({location:?}); declare it first")]
+    UnknownName {
+        /// The SKU asked for.
+        sku: Arc<str>,
+        /// The location asked for.
+        location: Option<Arc<str>>,
+    },
+    /// The owner would have more than the settings allow. Nothing was taken.
+    #[error("the owner has {held} {cap}, {asked} more would pass the cap of {max}; end some first")]
+    OwnerCap {
+        /// Which cap.
+        cap: OwnerCap,
+        /// What the owner has now.
+        held: u64,
+        /// What this request would add.
+        asked: u64,
+        /// The setting.
+        max: u64,
+    },
+    /// The request itself cannot be served, whatever the stock.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The idempotency key stands against it.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A table of the engine is full; its cap is a setting.
+    #[error(transparent)]
+    Full(#[from] FullError),
+    /// The inventory was closed.
+    #[error("the inventory is closed; it takes no new reservations")]
+    Closed,
+}
+
+/// A request that no stock could serve. Nothing was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// A request without items.
+    #[error("the request names no line; add at least one item")]
+    NoItems,
+    /// More items than the setting allows.
+    #[error("the request has {items} items, the cap is {max}; split it")]
+    TooManyItems {
+        /// Items in the request.
+        items: usize,
+        /// The setting `items_max`.
+        max: usize,
+    },
+    /// Equal lines add up to more than a line can hold.
+    #[error("{line}: the items add up to 2^30 units or more; lower them")]
+    TooManyUnits {
+        /// The line.
+        line: StockId,
+    },
+    /// The TTL is longer than the setting allows.
+    #[error("a TTL of {asked:?} is longer than the longest life of {max:?}; ask for less")]
+    TtlTooLong {
+        /// The TTL asked for.
+        asked: Duration,
+        /// The setting `life_max`.
+        max: Duration,
+    },
+    /// The metadata is longer than the setting allows.
+    #[error("metadata of {bytes} bytes, the cap is {max}; store a reference instead")]
+    MetadataTooLong {
+        /// Bytes of the metadata.
+        bytes: usize,
+        /// The setting `metadata_bytes_max`.
+        max: usize,
+    },
+    /// The channel is not one of this inventory.
+    #[error("the channel is not of this inventory; make it with `Inventory::channel`")]
+    UnknownChannel,
+}
+
+/// Why a key stands against a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The key was used for another command inside the window (P7).
+    #[error("the key was used for another command; make a new key for a new command")]
+    Reused,
+    /// The first call with this key has not answered yet.
+    #[error("a call with this key is under way; ask again shortly for its answer")]
+    InFlight,
+}
+
+/// Which table was full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Table {
+    /// Stock lines: setting `lines_max`.
+    Lines,
+    /// Live reservations: setting `reservations_max`.
+    Reservations,
+    /// Owners with live reservations: setting `owners_max`.
+    Owners,
+    /// Keys inside the window: setting `keys_max`.
+    Keys,
+    /// Channel labels: at most 65,535.
+    Channels,
+}
+
+impl std::fmt::Display for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Lines => "lines",
+            Self::Reservations => "reservations",
+            Self::Owners => "owners",
+            Self::Keys => "keys",
+            Self::Channels => "channels",
+        })
+    }
+}
+
+/// A table of the engine is full (P10). Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the table of {table} is full at {max}; wait until some end, or raise the setting")]
+#[non_exhaustive]
+pub struct FullError {
+    /// Which table.
+    pub table: Table,
+    /// Its cap.
+    pub max: usize,
+}
+
+/// Why a reservation was not confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfirmError {
+    /// No such reservation, or it ended too long ago to say how.
+    #[error("{id}: not found; it was never made here or ended too long ago to say how")]
+    NotFound {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// Another end won, or the deadline has come.
+    #[error("{id}: already {end}; reserve again if the units are still wanted")]
+    Ended {
+        /// The id asked for.
+        id: ReservationId,
+        /// The end that won.
+        end: End,
+    },
+    /// Another call is changing the reservation. Nothing was decided.
+    #[error("{id}: contended; ask again shortly")]
+    Contended {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// The idempotency key stands against it.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A table of the engine is full.
+    #[error(transparent)]
+    Full(#[from] FullError),
+}
+
+/// Why a reservation was not released.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReleaseError {
+    /// No such reservation, or it ended too long ago to say how.
+    #[error("{id}: not found; it was never made here or ended too long ago to say how")]
+    NotFound {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// Another end won, or the deadline has come: its units are back, or committed.
+    #[error("{id}: already {end}; nothing is left to release")]
+    Ended {
+        /// The id asked for.
+        id: ReservationId,
+        /// The end that won.
+        end: End,
+    },
+    /// Another call is changing the reservation. Nothing was decided.
+    #[error("{id}: contended; ask again shortly")]
+    Contended {
+        /// The id asked for.
+        id: ReservationId,
+    },
+}
+
+/// Why only a part could not be confirmed or released. Nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PartError {
+    /// No such reservation, or it ended too long ago to say how.
+    #[error("{id}: not found; it was never made here or ended too long ago to say how")]
+    NotFound {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// Another end won, or the deadline has come.
+    #[error("{id}: already {end}; no part of it can be moved")]
+    Ended {
+        /// The id asked for.
+        id: ReservationId,
+        /// The end that won.
+        end: End,
+    },
+    /// Another call is changing the reservation. Nothing was decided.
+    #[error("{id}: contended; ask again shortly")]
+    Contended {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// More than the reservation holds of a line.
+    #[error("{id}: {line}: asked for {asked}, the reservation holds {held}; ask for at most that")]
+    NotHeld {
+        /// The id asked for.
+        id: ReservationId,
+        /// The line.
+        line: StockId,
+        /// Units asked for, equal lines added up.
+        asked: u64,
+        /// Units the reservation holds of it.
+        held: u32,
+    },
+    /// The part names no line.
+    #[error("{id}: the part names no line; name at least one item")]
+    NoItems {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// All of it, where only a part may go.
+    #[error("{id}: that is all of it; release the whole reservation instead")]
+    Whole {
+        /// The id asked for.
+        id: ReservationId,
+    },
+}
+
+/// Why a deadline was not moved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtendError {
+    /// No such reservation, or it ended too long ago to say how.
+    #[error("{id}: not found; it was never made here or ended too long ago to say how")]
+    NotFound {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// It has ended, or the deadline has come.
+    #[error("{id}: already {end}; reserve again")]
+    Ended {
+        /// The id asked for.
+        id: ReservationId,
+        /// The end that won.
+        end: End,
+    },
+    /// Another call is changing the reservation. Nothing was decided.
+    #[error("{id}: contended; ask again shortly")]
+    Contended {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// Its longest life is used up.
+    #[error("{id}: its longest life of {max:?} is used up; confirm it or reserve again")]
+    LifeUsedUp {
+        /// The id asked for.
+        id: ReservationId,
+        /// The setting `life_max`.
+        max: Duration,
+    },
+    /// In this phase the deadline is not the holder's to move.
+    #[error("{id}: {phase}, where its deadline cannot be extended")]
+    WrongPhase {
+        /// The id asked for.
+        id: ReservationId,
+        /// Its phase.
+        phase: Phase,
+    },
+}
+
+/// Why a reservation did not change its phase.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PaymentError {
+    /// No such reservation, or it ended too long ago to say how.
+    #[error("{id}: not found; it was never made here or ended too long ago to say how")]
+    NotFound {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// It has ended, or the deadline has come: do not take the money.
+    #[error("{id}: already {end}; do not take the money, reserve again")]
+    Ended {
+        /// The id asked for.
+        id: ReservationId,
+        /// The end that won.
+        end: End,
+    },
+    /// Another call is changing the reservation. Nothing was decided.
+    #[error("{id}: contended; ask again shortly")]
+    Contended {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// The phase does not lead there.
+    #[error("{id}: is {phase}, which does not lead there")]
+    WrongPhase {
+        /// The id asked for.
+        id: ReservationId,
+        /// Its phase.
+        phase: Phase,
+    },
+}
+
+/// Why money that came late found no units.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReacquireError {
+    /// No such reservation, or it ended too long ago: forgotten is refused, never guessed.
+    #[error("{id}: not found; it ended too long ago to know what it held, so pay the money back")]
+    NotFound {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// It did not expire but ended otherwise.
+    #[error("{id}: already {end}")]
+    Ended {
+        /// The id asked for.
+        id: ReservationId,
+        /// The end that won.
+        end: End,
+    },
+    /// Another call is changing the reservation, or a shortage could not be settled. Nothing changed.
+    #[error("{id}: contended; ask again shortly")]
+    Contended {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// Its units went to others meanwhile.
+    #[error("{id}: {} of its lines are short now; pay the money back", .short.len())]
+    Short {
+        /// The id asked for.
+        id: ReservationId,
+        /// Every short line.
+        short: Arc<[ShortItem]>,
+    },
+}
+
+/// Why an owner's reservation was not replaced. The old one stands as it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplaceError {
+    /// No such reservation, or it ended too long ago to say how.
+    #[error("{id}: not found; it was never made here or ended too long ago to say how")]
+    NotFound {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// It has ended, or the deadline has come.
+    #[error("{id}: already {end}; reserve anew")]
+    Ended {
+        /// The id asked for.
+        id: ReservationId,
+        /// The end that won.
+        end: End,
+    },
+    /// Another call is changing the reservation. Nothing was decided.
+    #[error("{id}: contended; ask again shortly")]
+    Contended {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// A payment runs, or its outcome is unknown: what is being paid is not swapped.
+    #[error("{id}: is {phase}; it cannot be replaced any more")]
+    WrongPhase {
+        /// The id asked for.
+        id: ReservationId,
+        /// Its phase.
+        phase: Phase,
+    },
+    /// The reservation belongs to somebody else, or to nobody.
+    #[error("{id}: belongs to another owner; replace only one's own")]
+    NotOwner {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// The new one was refused.
+    #[error(transparent)]
+    Reserve(#[from] ReserveError),
+}
+
+/// Why a line was not declared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeclareError {
+    /// A label is empty or too long.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The line stands already, with another category.
+    #[error("{line}: already declared with another category; use that id, or another name")]
+    Differs {
+        /// The line that stands.
+        line: StockId,
+    },
+    /// As many lines as the settings allow.
+    #[error(transparent)]
+    Full(#[from] FullError),
+}
+
+/// Why a line's books were not changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StockError {
+    /// No such line in this inventory.
+    #[error("{line}: not declared in this inventory; declare it, or look its id up by name")]
+    UnknownLine {
+        /// The line.
+        line: StockId,
+    },
+    /// The command would take more units than are free of promises.
+    #[error("{line}: {short_by} units short; lower the number or end promises first")]
+    Short {
+        /// The line.
+        line: StockId,
+        /// Units missing.
+        short_by: u32,
+    },
+    /// The line would hold 2^30 units or more.
+    #[error("{line}: room for {room} more units only; a line holds fewer than 2^30")]
+    NoRoom {
+        /// The line.
+        line: StockId,
+        /// Units that still fit.
+        room: u32,
+    },
+    /// The count was not what the caller expected: somebody changed it meanwhile.
+    #[error("{line}: expected {expected} on hand, found {found}; look again and decide anew")]
+    Unexpected {
+        /// The line.
+        line: StockId,
+        /// What the caller expected.
+        expected: u32,
+        /// What was found.
+        found: u32,
+    },
+    /// Units are blocked for as many different reasons as a line can tell apart.
+    #[error("{line}: blocked for {max} reasons already; unblock one, or use one of those")]
+    TooManyReasons {
+        /// The line.
+        line: StockId,
+        /// The cap.
+        max: usize,
+    },
+    /// The line is retired: nothing new comes in.
+    #[error("{line}: retired; reinstate it before units come in")]
+    Retired {
+        /// The line.
+        line: StockId,
+    },
+    /// A transfer from a line to itself.
+    #[error("{line}: a transfer needs two different lines")]
+    SameLine {
+        /// The line.
+        line: StockId,
+    },
+    /// It could not be settled in bounded work whether the units are there. Nothing was decided.
+    #[error("{line}: contended; ask again shortly")]
+    Contended {
+        /// The line.
+        line: StockId,
+    },
+    /// A label is empty or too long.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The idempotency key stands against it.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A table of the engine is full.
+    #[error(transparent)]
+    Full(#[from] FullError),
+}
+
+/// A setting that [`InventoryBuilder::build`](crate::InventoryBuilder::build) refuses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("setting {setting} = {value} is out of bounds: choose {bounds}")]
+#[non_exhaustive]
+pub struct SettingError {
+    /// The setting's name.
+    pub setting: &'static str,
+    /// What was asked for.
+    pub value: String,
+    /// What is allowed.
+    pub bounds: &'static str,
+}

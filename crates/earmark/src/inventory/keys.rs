@@ -1,0 +1,244 @@
+//! Idempotency keys: same key, same answer, inside the window (P7).
+//!
+//! The map only finds the cell; what a key stands for is decided under the cell's own lock. Answers
+//! decided on stock or caps are remembered; `contended`, busy and full are not.
+//!
+//! **K1** For one key at most one call runs at a time; others are told that it is in flight.
+//! **K2** A cell that left the map is marked dead under its lock; who still has it looks again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use crossbeam::queue::SegQueue;
+use dashmap::DashMap;
+use foldhash::quality::RandomState;
+
+use super::request::{Key, Levels, Reserved};
+use super::Inventory;
+use crate::error::{ConfirmError, FullError, KeyError, ReplaceError, ReserveError, StockError, Table};
+use crate::seeded::{Break, on};
+use crate::sync::Mutex;
+
+/// Old keys forgotten beside each new one, so that the table shrinks also without a driver.
+const FORGET_BESIDE: usize = 2;
+/// Old keys forgotten in one sweep, at most.
+pub(super) const FORGET_SWEEP: usize = 1_024;
+
+#[derive(Debug)]
+pub(super) struct Keys {
+    cells: DashMap<Key, Arc<Mutex<Cell>>, RandomState>,
+    len: AtomicUsize,
+    /// When a remembered key may be forgotten, in the order they were answered.
+    old: SegQueue<(u64, Key)>,
+    oldest: Mutex<Option<(u64, Key)>>,
+    max: usize,
+    window_ms: u64,
+}
+
+#[derive(Debug)]
+enum Cell {
+    Running,
+    Done { fingerprint: u128, answer: Answer, until: u64 },
+    Dead,
+}
+
+/// A remembered answer.
+#[derive(Debug, Clone)]
+pub(super) enum Answer {
+    Reserve(Result<Reserved, ReserveError>),
+    Confirm(Result<(), ConfirmError>),
+    Replace(Result<Reserved, ReplaceError>),
+    Stock(Result<Levels, StockError>),
+    Transfer(Result<(Levels, Levels), StockError>),
+}
+
+/// An operation's outcome that a key can remember.
+pub(super) trait Keyed: Sized {
+    /// The answer to remember; `None` for one that was not decided on stock or caps.
+    fn answer(&self) -> Option<Answer>;
+    /// The answer given again; `None` if it is of another operation.
+    fn replay(answer: &Answer) -> Option<Self>;
+    fn refuse(error: KeyError) -> Self;
+    fn full(error: FullError) -> Self;
+}
+
+const fn reserve_decided(error: &ReserveError) -> bool {
+    !matches!(
+        error,
+        ReserveError::Contended { .. } | ReserveError::Full(_) | ReserveError::Key(_) | ReserveError::Closed
+    )
+}
+
+const fn stock_decided(error: &StockError) -> bool {
+    !matches!(error, StockError::Contended { .. } | StockError::Full(_) | StockError::Key(_))
+}
+
+const fn replace_decided(error: &ReplaceError) -> bool {
+    match error {
+        ReplaceError::Contended { .. } => false,
+        ReplaceError::Reserve(error) => reserve_decided(error),
+        _ => true,
+    }
+}
+
+const fn confirm_decided(error: &ConfirmError) -> bool {
+    !matches!(error, ConfirmError::Contended { .. } | ConfirmError::Full(_) | ConfirmError::Key(_))
+}
+
+macro_rules! keyed {
+    ($ok:ty, $error:ty, $variant:ident, $decided:ident, |$e:ident| $wrap:expr) => {
+        impl Keyed for Result<$ok, $error> {
+            fn answer(&self) -> Option<Answer> {
+                let decided = self.as_ref().err().is_none_or($decided);
+                decided.then(|| Answer::$variant(self.clone()))
+            }
+
+            fn replay(answer: &Answer) -> Option<Self> {
+                match answer {
+                    Answer::$variant(answer) => Some(answer.clone()),
+                    _ => None,
+                }
+            }
+
+            fn refuse($e: KeyError) -> Self {
+                Err($wrap)
+            }
+
+            fn full($e: FullError) -> Self {
+                Err($wrap)
+            }
+        }
+    };
+}
+
+keyed!(Reserved, ReserveError, Reserve, reserve_decided, |e| e.into());
+keyed!((), ConfirmError, Confirm, confirm_decided, |e| e.into());
+keyed!(Reserved, ReplaceError, Replace, replace_decided, |e| ReplaceError::Reserve(e.into()));
+keyed!(Levels, StockError, Stock, stock_decided, |e| e.into());
+keyed!((Levels, Levels), StockError, Transfer, stock_decided, |e| e.into());
+
+impl Keys {
+    pub(super) fn new(max: usize, window_ms: u64) -> Self {
+        Self {
+            cells: DashMap::with_hasher(RandomState::default()),
+            len: AtomicUsize::new(0),
+            old: SegQueue::new(),
+            oldest: Mutex::new(None),
+            max,
+            window_ms,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// The key's cell, and whether this call made it and so runs the command.
+    fn find_or_claim(&self, key: Key) -> Result<(Arc<Mutex<Cell>>, bool), FullError> {
+        if let Some(cell) = self.cells.get(&key).map(|cell| Arc::clone(&cell)) {
+            return Ok((cell, false));
+        }
+        // Counted first: the cap holds however many calls come at once.
+        if self.len.fetch_add(1, Relaxed) >= self.max {
+            self.len.fetch_sub(1, Relaxed);
+            return Err(FullError { table: Table::Keys, max: self.max });
+        }
+        let fresh = Arc::new(Mutex::new(Cell::Running));
+        let cell = Arc::clone(&self.cells.entry(key).or_insert_with(|| Arc::clone(&fresh)));
+        let claimed = Arc::ptr_eq(&cell, &fresh);
+        if !claimed {
+            self.len.fetch_sub(1, Relaxed);
+        }
+        Ok((cell, claimed))
+    }
+
+    fn remove(&self, key: Key, this: &Arc<Mutex<Cell>>) {
+        if self.cells.remove_if(&key, |_, found| Arc::ptr_eq(found, this)).is_some() {
+            self.len.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Forgets keys whose window has passed.
+    pub(super) fn forget_old(&self, now: u64, budget: usize) {
+        let Some(mut oldest) = self.oldest.try_lock() else { return };
+        for _ in 0..budget {
+            let Some((until, key)) = oldest.take().or_else(|| self.old.pop()) else { return };
+            if until > now {
+                *oldest = Some((until, key));
+                return;
+            }
+            let Some(shared) = self.cells.get(&key).map(|cell| Arc::clone(&cell)) else { continue };
+            let Some(mut cell) = shared.try_lock() else {
+                *oldest = Some((until, key)); // in use this instant: next time
+                return;
+            };
+            if matches!(*cell, Cell::Done { until, .. } if until <= now) {
+                *cell = Cell::Dead;
+                self.remove(key, &shared);
+            }
+        }
+    }
+}
+
+/// The one call that runs under a key; dropped without an answer, the key is free again.
+struct Running<'a> {
+    keys: &'a Keys,
+    key: Key,
+    cell: Arc<Mutex<Cell>>,
+    answered: bool,
+}
+
+impl Running<'_> {
+    fn answer(mut self, fingerprint: u128, answer: Answer, until: u64) {
+        *self.cell.lock() = Cell::Done { fingerprint, answer, until };
+        self.keys.old.push((until, self.key));
+        self.answered = true;
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            *self.cell.lock() = Cell::Dead; // K2
+            self.keys.remove(self.key, &self.cell);
+        }
+    }
+}
+
+impl Inventory {
+    /// Runs a command under a key, or answers what it was answered before.
+    pub(super) fn keyed<T: Keyed>(&self, key: Option<Key>, fingerprint: u128, run: impl FnOnce() -> T) -> T {
+        let Some(key) = key else { return run() };
+        let now = self.time.now();
+        self.keys.forget_old(now, FORGET_BESIDE);
+        let running = loop {
+            let (shared, claimed) = match self.keys.find_or_claim(key) {
+                Ok(found) => found,
+                Err(full) => return T::full(full),
+            };
+            if claimed || on(Break::KeyUnclaimed) {
+                break Running { keys: &self.keys, key, cell: shared, answered: false };
+            }
+            let Some(mut cell) = shared.lock_bounded() else { return T::refuse(KeyError::InFlight) };
+            match &*cell {
+                Cell::Dead => continue, // K2: it is no longer in the map
+                Cell::Running => return T::refuse(KeyError::InFlight),
+                Cell::Done { until, .. } if *until <= now => {
+                    *cell = Cell::Running; // its window is over: the key starts anew
+                    drop(cell);
+                    break Running { keys: &self.keys, key, cell: shared, answered: false };
+                }
+                Cell::Done { fingerprint: known, answer, .. } => {
+                    let same = (*known == fingerprint).then(|| T::replay(answer)).flatten();
+                    return same.unwrap_or_else(|| T::refuse(KeyError::Reused));
+                }
+            }
+        };
+        let outcome = run();
+        if let Some(answer) = outcome.answer() {
+            let until = self.tick().max(now).saturating_add(self.keys.window_ms);
+            running.answer(fingerprint, answer, until);
+        }
+        outcome
+    }
+}

@@ -1,0 +1,343 @@
+//! The public face: the only module that knows stock, reservations and the wheel together.
+//!
+//! Split by role: [`reserve`] takes, [`ends`], [`parts`] and [`payment`] end and move, [`late`] rescues
+//! what expired, [`replace`] swaps, [`stock`] keeps the books, [`view`] looks, [`sweep`] expires.
+//! [`owners`] and [`keys`] find; [`facts`] is where every change passes.
+
+mod audit;
+mod driver;
+mod ends;
+mod facts;
+mod guard;
+mod keys;
+mod late;
+mod owners;
+mod parts;
+mod payment;
+mod replace;
+mod request;
+mod reserve;
+mod retry;
+mod settings;
+mod stock;
+mod sweep;
+mod time;
+mod view;
+
+#[cfg(all(test, earmark_loom))]
+mod loom_tests;
+#[cfg(all(test, not(earmark_loom)))]
+mod model;
+#[cfg(all(test, earmark_seeded, not(earmark_loom)))]
+mod progress;
+
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use dashmap::DashMap;
+use foldhash::quality::RandomState;
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+pub use audit::{Difference, Verification};
+#[cfg(feature = "tokio")]
+pub use driver::TokioDriver;
+pub use driver::{CloseMode, CloseReport, Driver};
+pub use facts::Counts;
+pub use guard::{Guard, OwnedGuard};
+pub use late::Late;
+pub use payment::Resolution;
+pub use request::{
+    Cause, Channel, Item, Key, Levels, Owner, Reservation, ReserveRequest, Reserved, Shortage, State,
+};
+pub use settings::InventoryBuilder;
+pub use stock::Snapshot;
+pub use sweep::Advanced;
+pub use view::{ChannelCounts, Filter};
+
+use crate::clock::Clock;
+use crate::error::{DeclareError, FullError, RequestError, Table as FullTable};
+use crate::reservation::id::ReservationId;
+use crate::reservation::slab::{Sizes, Slab};
+use crate::reservation::state::{No, Slot, Snapshot as SlotSnapshot};
+use crate::sku::{LineName, LineSpec, NAME_BYTES_MAX, StockId, check_name};
+use crate::stock::counter::Counter;
+use crate::stock::table::{Table, Undeclared};
+use crate::sync::{Pause, lane_of_thread};
+use crate::wheel::Wheel;
+use facts::{Fact, Facts};
+use keys::Keys;
+use owners::Owners;
+use settings::Settings;
+use sweep::Parked;
+use time::Time;
+
+/// Channel labels of one inventory, at most: what fits 16 bits, less the one that means none.
+const CHANNELS_MAX: usize = u16::MAX as usize;
+/// The channel of a reservation that named none.
+const NO_CHANNEL: u16 = 0;
+
+/// Stock lines and the reservations on them. Usable by reference from any number of threads.
+///
+/// **Lock-free, and without allocation once grown**: [`reserve`](Self::reserve) by [`StockId`] without
+/// owner, key or metadata, [`confirm`](Self::confirm), [`release`](Self::release),
+/// [`extend`](Self::extend), [`begin_payment`](Self::begin_payment), [`available`](Self::available).
+/// By name, key or owner a call takes one shard of a map. Commands on stock lock that line's books,
+/// which no reservation does.
+///
+/// **Visibility**: what a thread wrote before a call that succeeded is visible to whoever learns of the
+/// outcome through another call on the same reservation or line.
+///
+/// **Time**: nothing expires by itself. A reserve that would refuse sweeps a little; give the rest to a
+/// [`Driver`], or call [`advance`](Self::advance).
+#[derive(Debug)]
+pub struct Inventory {
+    settings: Settings,
+    time: Time,
+    lines: Table,
+    slab: Slab,
+    wheel: Wheel,
+    extras: DashMap<u32, Arc<Extra>, RandomState>,
+    owners: Owners,
+    keys: Keys,
+    parked: Parked,
+    retries: retry::Retries,
+    channels: boxcar::Vec<view::ChannelTally>,
+    channel_ids: DashMap<Box<str>, u16, RandomState>,
+    facts: Facts,
+    hash_key: [u8; 16],
+    incarnation: u32,
+    closed: AtomicBool,
+}
+
+/// What few reservations have: kept beside the slab, gone when they end.
+#[derive(Debug, Clone, Default)]
+struct Extra {
+    owner: Option<Owner>,
+    key: Option<Key>,
+    metadata: Option<Arc<str>>,
+    /// A cart's items, one for each line, in order of line number.
+    items: Box<[Item]>,
+}
+
+/// Why a call on a reservation came to nothing; each operation says it in its own enum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lost {
+    NotFound,
+    Ended(crate::reservation::state::End),
+    Contended,
+    Phase(crate::reservation::state::Phase),
+}
+
+impl Default for Inventory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Inventory {
+    /// An empty inventory with the default settings and the system's clock.
+    #[must_use]
+    pub fn new() -> Self {
+        InventoryBuilder::default().build().unwrap_or_else(|error| unreachable!("defaults are in bounds: {error}"))
+    }
+
+    /// Settings of one's own.
+    pub fn builder() -> InventoryBuilder {
+        InventoryBuilder::default()
+    }
+
+    fn with_settings(settings: Settings, clock: Box<dyn Clock>) -> Self {
+        let time = Time::new(clock, settings.time_slack.as_millis() as u64);
+        let sizes = Sizes {
+            reservations: settings.reservations_max.saturating_add(settings.expired_capacity),
+            lanes: settings.lanes,
+            retained: settings.ended_capacity,
+            retention_ms: settings.ended_retention.as_millis() as u64,
+        };
+        let random = std::collections::hash_map::RandomState::new();
+        let seed = |n: u64| random.hash_one(n).to_le_bytes();
+        let mut hash_key = [0; 16];
+        hash_key[..8].copy_from_slice(&seed(1));
+        hash_key[8..].copy_from_slice(&seed(2));
+        let channels = boxcar::Vec::new();
+        channels.push(view::ChannelTally::new("".into())); // NO_CHANNEL
+        Self {
+            wheel: Wheel::new(sizes.slots(), time.tick()),
+            lines: Table::new(settings.lines_max),
+            slab: Slab::new(sizes),
+            extras: DashMap::with_hasher(RandomState::default()),
+            owners: Owners::new(settings.owners_max),
+            keys: Keys::new(settings.keys_max, settings.key_window.as_millis() as u64),
+            parked: Parked::new(),
+            retries: retry::Retries::default(),
+            channels,
+            channel_ids: DashMap::with_hasher(RandomState::default()),
+            facts: Facts::new(settings.lanes),
+            incarnation: random.hash_one(3u64) as u32,
+            closed: AtomicBool::new(false),
+            hash_key,
+            time,
+            settings,
+        }
+    }
+
+    /// Declares a stock line, or finds it declared in the same words. Takes a lock; not for the hot path.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let inventory = Inventory::new();
+    /// let berlin = inventory.declare(LineSpec::new("TEE").with_location("berlin").with_category("apparel"))?;
+    /// assert_eq!(inventory.lookup_at("TEE", "berlin"), Some(berlin));
+    /// assert_eq!(inventory.lookup("TEE"), None); // another line, never declared
+    /// # Ok::<(), DeclareError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DeclareError`]: a bad label, another category under the same name, or the table is full.
+    pub fn declare(&self, spec: LineSpec) -> Result<StockId, DeclareError> {
+        spec.check()?;
+        self.lines.declare(spec).map_err(|why| match why {
+            Undeclared::Full => FullError { table: FullTable::Lines, max: self.settings.lines_max }.into(),
+            Undeclared::Differs(line) => DeclareError::Differs { line },
+        })
+    }
+
+    /// The line of a SKU without a location. One shard of a map; an unknown name leaves no trace.
+    #[must_use]
+    pub fn lookup(&self, sku: &str) -> Option<StockId> {
+        self.lines.lookup(sku, None)
+    }
+
+    /// The line of a SKU at a location.
+    #[must_use]
+    pub fn lookup_at(&self, sku: &str, location: &str) -> Option<StockId> {
+        self.lines.lookup(sku, Some(location))
+    }
+
+    /// The name of a line.
+    #[must_use]
+    pub fn name(&self, line: StockId) -> Option<LineName> {
+        self.lines.line(line).map(|line| line.name.clone())
+    }
+
+    /// How many lines are declared.
+    #[must_use]
+    pub fn lines(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The owner of this name: a keyed hash, the same for the whole life of this inventory and for no
+    /// other. To compare owners across processes make them with [`Owner::from_bits`].
+    #[must_use]
+    pub fn owner(&self, name: &str) -> Owner {
+        Owner::from_bits(self.hash(&("owner", name)))
+    }
+
+    /// The idempotency key of this text: a keyed hash, as with [`owner`](Self::owner).
+    #[must_use]
+    pub fn key(&self, text: &str) -> Key {
+        Key::from_bits(self.hash(&("key", text)))
+    }
+
+    /// The channel of this label, interned at its first use.
+    ///
+    /// # Errors
+    /// [`RequestError`]-free; a label of bad length or the 65,535th label is a [`DeclareError`].
+    pub fn channel(&self, label: &str) -> Result<Channel, DeclareError> {
+        check_name("channel", label, NAME_BYTES_MAX)?;
+        if let Some(id) = self.channel_ids.get(label) {
+            return Ok(Channel(*id));
+        }
+        let entry = self.channel_ids.entry(label.into()).or_try_insert_with(|| {
+            if self.channels.count() >= CHANNELS_MAX {
+                return Err(FullError { table: FullTable::Channels, max: CHANNELS_MAX });
+            }
+            // The count and the push may race; what does not fit 16 bits is refused for good.
+            let index = self.channels.push(view::ChannelTally::new(label.into()));
+            u16::try_from(index).map_err(|_| FullError { table: FullTable::Channels, max: CHANNELS_MAX })
+        });
+        Ok(Channel(*entry?))
+    }
+
+    fn hash(&self, what: &impl Hash) -> u128 {
+        let mut hasher = SipHasher24::new_with_key(&self.hash_key);
+        what.hash(&mut hasher);
+        hasher.finish128().as_u128()
+    }
+
+    fn lane(&self) -> usize {
+        lane_of_thread(self.slab.lanes())
+    }
+
+    /// The engine's time by its coarse tick, without reading the clock.
+    fn tick(&self) -> u64 {
+        self.time.tick()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Relaxed)
+    }
+
+    /// The hot word of a line, also if it was never declared: then nothing can be taken from it.
+    fn counter(&self, line: StockId) -> Option<&Counter> {
+        self.lines.counter(line)
+    }
+
+    fn id(&self, slot: u32, generation: u32) -> ReservationId {
+        ReservationId { incarnation: self.incarnation, slot, generation }
+    }
+
+    /// The slot of an id of this inventory.
+    fn slot(&self, id: ReservationId) -> Result<&Slot, Lost> {
+        if id.incarnation != self.incarnation {
+            return Err(Lost::NotFound);
+        }
+        self.slab.get(id.slot).ok_or(Lost::NotFound)
+    }
+
+    /// Applies a rule to a slot, with a time that is good enough for the deadline found there. Waits a
+    /// bounded time for a call that is changing it. Returns what stood there before, and the time used.
+    #[inline]
+    fn decide(
+        &self,
+        slot: &Slot,
+        rule: impl Fn(SlotSnapshot, u64) -> Result<SlotSnapshot, No>,
+    ) -> Result<(SlotSnapshot, u64), Lost> {
+        let mut pause = Pause::new();
+        loop {
+            let now = std::cell::Cell::new(0);
+            let decided = slot.update(|seen| {
+                now.set(self.time.judging(seen));
+                rule(seen, now.get())
+            });
+            return match decided {
+                Ok(before) => Ok((before, now.get())),
+                Err(No::Gone) => Err(Lost::NotFound),
+                Err(No::Ended(end)) => Err(Lost::Ended(end)),
+                Err(No::Due) => Err(Lost::Ended(crate::reservation::state::End::Expired)),
+                Err(No::Phase(phase)) => Err(Lost::Phase(phase)),
+                Err(No::NotDue) => Err(Lost::Contended),
+                Err(No::Busy) if pause.wait() => continue,
+                Err(No::Busy) => Err(Lost::Contended),
+            };
+        }
+    }
+}
+
+/// Equal lines added up, in order of line number.
+fn sum_items(items: &[Item]) -> Result<Vec<Item>, RequestError> {
+    let mut sorted = items.to_vec();
+    sorted.sort_unstable_by_key(|item| item.line);
+    let mut summed: Vec<Item> = Vec::with_capacity(sorted.len());
+    for item in sorted {
+        match summed.last_mut() {
+            Some(last) if last.line == item.line => {
+                let sum = last.quantity.checked_add(item.quantity);
+                last.quantity = sum.ok_or(RequestError::TooManyUnits { line: item.line })?;
+            }
+            _ => summed.push(item),
+        }
+    }
+    Ok(summed)
+}

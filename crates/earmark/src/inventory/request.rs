@@ -1,0 +1,316 @@
+//! What a caller asks for, and what it is told.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Timestamp, Ttl};
+use crate::quantity::Quantity;
+use crate::reservation::id::ReservationId;
+use crate::reservation::state::{End, Phase};
+use crate::sku::StockId;
+
+/// Units of one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[allow(clippy::exhaustive_structs, reason = "a pair, for good")]
+pub struct Item {
+    /// The line.
+    pub line: StockId,
+    /// How many units of it.
+    pub quantity: Quantity,
+}
+
+/// Whose reservation it is: a buyer's cart, an agent. 128 bits; make one from a name with
+/// [`Inventory::owner`](crate::Inventory::owner), or from an id that is well spread already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Owner(u128);
+
+impl Owner {
+    /// The owner with this id.
+    #[must_use]
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The id.
+    #[must_use]
+    pub const fn to_bits(self) -> u128 {
+        self.0
+    }
+}
+
+/// An idempotency key: same key, same answer, inside the window (P7). 128 bits; make one from a text
+/// with [`Inventory::key`](crate::Inventory::key), or from a random or time-ordered id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Key(u128);
+
+impl Key {
+    /// The key with these bits.
+    #[must_use]
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The bits.
+    #[must_use]
+    pub const fn to_bits(self) -> u128 {
+        self.0
+    }
+}
+
+/// Where a request came from: a small interned label, made by
+/// [`Inventory::channel`](crate::Inventory::channel) and counted by
+/// [`Inventory::channel_counts`](crate::Inventory::channel_counts).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Channel(pub(crate) u16);
+
+/// What to do when fewer units are there than asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Shortage {
+    /// Refuse; take nothing.
+    #[default]
+    Refuse,
+    /// Take what there is of each line, as long as it is one unit at least.
+    TakeRest,
+}
+
+/// A request to reserve: items and a TTL, and whatever else is known about it. One item is a single
+/// reservation; more are a cart, all or nothing, equal lines added up, under one id.
+///
+/// ```
+/// use earmark::*;
+/// let inventory = Inventory::new();
+/// let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// let cap = inventory.declare(LineSpec::new("CAP"))?;
+/// inventory.receive(tee, Quantity::new(5)?, &Cause::none())?;
+/// inventory.receive(cap, Quantity::new(5)?, &Cause::none())?;
+///
+/// let request = ReserveRequest::new(Ttl::minutes(10)?)
+///     .with_item(tee, Quantity::new(2)?)
+///     .with_item(cap, Quantity::ONE)
+///     .with_owner(inventory.owner("cart-17"))
+///     .with_channel(inventory.channel("mobile")?)
+///     .with_key(inventory.key("checkout-17-attempt-1"))
+///     .with_metadata("gift wrap");
+/// let guard = inventory.reserve_with(&request)?;
+/// assert_eq!(guard.units(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReserveRequest {
+    pub(crate) items: Vec<Item>,
+    pub(crate) ttl: Ttl,
+    pub(crate) owner: Option<Owner>,
+    pub(crate) channel: Option<Channel>,
+    pub(crate) key: Option<Key>,
+    pub(crate) metadata: Option<Arc<str>>,
+    pub(crate) shortage: Shortage,
+}
+
+impl ReserveRequest {
+    /// A request without items yet.
+    #[must_use]
+    pub const fn new(ttl: Ttl) -> Self {
+        Self {
+            items: Vec::new(),
+            ttl,
+            owner: None,
+            channel: None,
+            key: None,
+            metadata: None,
+            shortage: Shortage::Refuse,
+        }
+    }
+
+    /// Adds units of a line; the same line may come again and is added up.
+    #[must_use]
+    pub fn with_item(mut self, line: StockId, quantity: Quantity) -> Self {
+        self.items.push(Item { line, quantity });
+        self
+    }
+
+    /// Adds items.
+    #[must_use]
+    pub fn with_items(mut self, items: impl IntoIterator<Item = Item>) -> Self {
+        self.items.extend(items);
+        self
+    }
+
+    /// Whose it is: counts against the owner's caps.
+    #[must_use]
+    pub const fn with_owner(mut self, owner: Owner) -> Self {
+        self.owner = Some(owner);
+        self
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub const fn with_channel(mut self, channel: Channel) -> Self {
+        self.channel = Some(channel);
+        self
+    }
+
+    /// Makes the request safe to repeat (P7).
+    #[must_use]
+    pub const fn with_key(mut self, key: Key) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// A text kept with the reservation.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: &str) -> Self {
+        self.metadata = Some(metadata.into());
+        self
+    }
+
+    /// What to do when fewer units are there.
+    #[must_use]
+    pub const fn with_shortage(mut self, shortage: Shortage) -> Self {
+        self.shortage = shortage;
+        self
+    }
+}
+
+/// Why a line's books change: the system that says so, its reference, and a key to make it repeatable.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// let cause = Cause::none()
+///     .with_source("warehouse-7")
+///     .with_external_ref("delivery 4711")
+///     .with_key(inventory.key("delivery-4711"));
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// inventory.receive(tee, Quantity::new(40)?, &cause)?;
+/// inventory.receive(tee, Quantity::new(40)?, &cause)?; // the same answer, counted once
+/// assert_eq!(inventory.available(tee)?, 40);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cause {
+    pub(crate) source: Option<Arc<str>>,
+    pub(crate) external_ref: Option<Arc<str>>,
+    pub(crate) key: Option<Key>,
+}
+
+impl Cause {
+    /// No cause given.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { source: None, external_ref: None, key: None }
+    }
+
+    /// The system that says so: 1 to 128 bytes.
+    #[must_use]
+    pub fn with_source(mut self, source: &str) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The caller's own reference: 1 to 256 bytes.
+    #[must_use]
+    pub fn with_external_ref(mut self, reference: &str) -> Self {
+        self.external_ref = Some(reference.into());
+        self
+    }
+
+    /// Makes the command safe to repeat (P7).
+    #[must_use]
+    pub const fn with_key(mut self, key: Key) -> Self {
+        self.key = Some(key);
+        self
+    }
+}
+
+/// What was reserved. `Copy`; a promise until `deadline`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[must_use]
+#[non_exhaustive]
+pub struct Reserved {
+    /// Its name.
+    pub id: ReservationId,
+    /// Units set aside, over all its lines: as many as asked for, unless the request said
+    /// [`Shortage::TakeRest`].
+    pub units: u64,
+    /// When it expires: confirm, extend or begin the payment before.
+    pub deadline: Timestamp,
+}
+
+/// One line's numbers, all from the same instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Levels {
+    /// The line.
+    pub line: StockId,
+    /// Units physically there: the sum of the five below.
+    pub on_hand: u32,
+    /// Can be reserved now.
+    pub available: u32,
+    /// Promised by live reservations; also by expired ones that nobody swept yet.
+    pub reserved: u32,
+    /// Confirmed, not shipped yet.
+    pub committed: u32,
+    /// Set aside with a reason.
+    pub blocked: u32,
+    /// Kept as a buffer.
+    pub safety_stock: u32,
+    /// Takes no new reservations.
+    pub retired: bool,
+    /// When this was read, on the engine's clock. A read is not a promise.
+    pub as_of: Timestamp,
+}
+
+/// Where a reservation stands, or how it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum State {
+    /// It lives, in this phase.
+    Live(Phase),
+    /// It ended so.
+    Ended(End),
+}
+
+/// Everything about one reservation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Reservation {
+    /// Its name.
+    pub id: ReservationId,
+    /// Where it stands. Expired also if its time is up and nobody swept yet.
+    pub state: State,
+    /// What it holds, in order of line number; empty once it has ended.
+    pub items: Vec<Item>,
+    /// When it expires; `None` in review and after the end.
+    pub deadline: Option<Timestamp>,
+    /// Time left until then.
+    pub remaining: Option<Duration>,
+    /// When it was made.
+    pub born: Timestamp,
+    /// Whose it is.
+    pub owner: Option<Owner>,
+    /// Where it came from: the channel's label.
+    pub channel: Option<Arc<str>>,
+    /// The key it was made with.
+    pub key: Option<Key>,
+    /// The text kept with it.
+    pub metadata: Option<Arc<str>>,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Live(phase) => phase.fmt(f),
+            Self::Ended(end) => end.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,609 @@
+//! Taking: from a request to a promise.
+//!
+//! A single line is one compare-exchange on its word, the last step that can fail. A cart takes line by
+//! line in order of line number and marks each as *midway* with the same compare-exchange; a shortage
+//! seen beside such a mark proves nothing, because the cart may yet give back.
+//!
+//! **I1** A slot is claimed before units are taken, and published after; what fails in between gives
+//! back both.
+//! **I2** `insufficient` only after `judge_shortage` found, between two looks at the earliest deadline,
+//! that the units were short, no cart was midway, and nothing was due (P4).
+
+use std::sync::Arc;
+
+use super::guard::Guard;
+use super::owners::OwnerBusy;
+use super::request::{Item, ReserveRequest, Reserved, Shortage};
+use super::view::ChannelFact;
+use super::{Extra, Fact, Inventory, NO_CHANNEL, sum_items};
+use crate::clock::{Timestamp, Ttl};
+use crate::error::{FullError, RequestError, ReserveError, ShortItem, Table};
+use crate::quantity::Quantity;
+use crate::reservation::state::{Body, Slot};
+use crate::seeded::{Break, Step, on, step};
+use crate::sku::StockId;
+use crate::stock::counter::{Counter, Refused};
+use crate::sync::Pause;
+
+/// Slots that a reserve looks at on behalf of everybody before it says `contended`.
+const HELP_BUDGET: usize = 256;
+/// Times a cart starts again because what was short was back when it looked closer.
+const CART_TRIES: usize = 8;
+
+/// What a closer look at a shortage says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shortfall {
+    /// Something changed; try again.
+    Retry,
+    /// The units were really not there.
+    Settled { available: u32 },
+    /// It could not be settled in bounded work.
+    Contended,
+}
+
+/// Why several lines were not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TakeRefused {
+    Short(Arc<[ShortItem]>),
+    Contended(StockId),
+    Retired(StockId),
+    Unknown(StockId),
+}
+
+/// A slot of one's own that is not published yet; dropped so, it is given back (I1).
+#[derive(Debug)]
+pub(super) struct Claim<'a> {
+    inventory: &'a Inventory,
+    pub(super) slot: u32,
+    pub(super) place: &'a Slot,
+    pub(super) generation: u32,
+    published: bool,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if !self.published {
+            self.place.abandon(self.generation);
+            self.inventory.slab.give_back(self.slot, self.inventory.tick());
+        }
+    }
+}
+
+impl Inventory {
+    /// Sets units of one line aside: the hot path. Lock-free, allocates nothing once the slab has grown.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let guard = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?;
+    /// assert!(matches!(
+    ///     inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?),
+    ///     Err(ReserveError::OutOfStock { .. })
+    /// ));
+    /// guard.confirm()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ReserveError`]; nothing was taken. `Insufficient` and `OutOfStock` are true at some moment
+    /// inside the call (P4); `Contended` decided nothing.
+    #[inline]
+    pub fn reserve(&self, line: StockId, quantity: Quantity, ttl: Ttl) -> Result<Guard<'_>, ReserveError> {
+        self.check_open(ttl)?;
+        let reserved = self.reserve_one(Item { line, quantity }, ttl, NO_CHANNEL, None, Shortage::Refuse)?;
+        Ok(Guard::new(self, reserved))
+    }
+
+    /// [`reserve`](Self::reserve) by name: one shard of a map more.
+    ///
+    /// # Errors
+    /// [`ReserveError`], `UnknownName` among them.
+    pub fn reserve_named(&self, sku: &str, quantity: Quantity, ttl: Ttl) -> Result<Guard<'_>, ReserveError> {
+        self.reserve_found(sku, None, quantity, ttl)
+    }
+
+    /// [`reserve`](Self::reserve) by SKU and location.
+    ///
+    /// # Errors
+    /// [`ReserveError`], `UnknownName` among them.
+    pub fn reserve_named_at(
+        &self,
+        sku: &str,
+        location: &str,
+        quantity: Quantity,
+        ttl: Ttl,
+    ) -> Result<Guard<'_>, ReserveError> {
+        self.reserve_found(sku, Some(location), quantity, ttl)
+    }
+
+    /// Serves a whole request: a cart, an owner, a key, a channel, metadata.
+    ///
+    /// With a key the same request is answered the same way inside the window (P7), also when it was
+    /// refused on stock or caps. The guard of a repeated answer releases on drop like the first.
+    ///
+    /// # Errors
+    /// [`ReserveError`]; nothing was taken. A cart's `CartShort` lists every short line.
+    pub fn reserve_with(&self, request: &ReserveRequest) -> Result<Guard<'_>, ReserveError> {
+        self.serve(request).map(|reserved| Guard::new(self, reserved))
+    }
+
+    /// Serves several requests, each for itself, in order. Bare answers: nothing is released on drop.
+    pub fn reserve_batch(&self, requests: &[ReserveRequest]) -> Vec<Result<Reserved, ReserveError>> {
+        requests.iter().map(|request| self.serve(request)).collect()
+    }
+
+    fn reserve_found(
+        &self,
+        sku: &str,
+        location: Option<&str>,
+        quantity: Quantity,
+        ttl: Ttl,
+    ) -> Result<Guard<'_>, ReserveError> {
+        match self.lines.lookup(sku, location) {
+            Some(line) => self.reserve(line, quantity, ttl),
+            None => Err(ReserveError::UnknownName { sku: sku.into(), location: location.map(Into::into) }),
+        }
+    }
+
+    pub(super) fn serve(&self, request: &ReserveRequest) -> Result<Reserved, ReserveError> {
+        let items = self.check_request(request)?;
+        let Some(key) = request.key else { return self.serve_owned(request, &items) };
+        let fingerprint = self.fingerprint("reserve", request, &items);
+        self.keyed(Some(key), fingerprint, || self.serve_owned(request, &items))
+    }
+
+    /// The decoded command as a number: what a key's second use is compared with.
+    pub(super) fn fingerprint(&self, what: &str, request: &ReserveRequest, items: &[Item]) -> u128 {
+        let items: Vec<_> = items.iter().map(|item| (item.line.raw(), item.quantity.get())).collect();
+        let owner = request.owner.map(super::Owner::to_bits);
+        let channel = request.channel.map(|channel| channel.0);
+        let rest = request.shortage == Shortage::TakeRest;
+        self.hash(&(what, items, request.ttl.as_millis(), owner, channel, &request.metadata, rest))
+    }
+
+    fn serve_owned(&self, request: &ReserveRequest, items: &[Item]) -> Result<Reserved, ReserveError> {
+        let Some(owner) = request.owner else { return self.take(request, items) };
+        let now = self.time.now(); // before the book is locked: a clock may panic
+        if on(Break::CapWithoutHold) {
+            let judged = self.with_owner(owner, |book| self.check_caps(book, items, None, now));
+            judged.map_err(|busy| owner_busy(busy, items))??;
+            let reserved = self.take(request, items)?;
+            let _ = self.with_owner(owner, |book| book.add(reserved.id));
+            return Ok(reserved);
+        }
+        let served = self.with_owner(owner, |book| {
+            self.check_caps(book, items, None, now)?;
+            let reserved = self.take(request, items)?;
+            book.add(reserved.id);
+            Ok(reserved)
+        });
+        served.map_err(|busy| owner_busy(busy, items))?
+    }
+
+    fn take(&self, request: &ReserveRequest, items: &[Item]) -> Result<Reserved, ReserveError> {
+        match items {
+            [item] => {
+                let channel = request.channel.map_or(NO_CHANNEL, |channel| channel.0);
+                self.reserve_one(*item, request.ttl, channel, Some(request), request.shortage)
+            }
+            _ => self.reserve_cart(request, items),
+        }
+    }
+
+    /// One line: the hot path, and the same with an extra beside it.
+    #[inline]
+    fn reserve_one(
+        &self,
+        item: Item,
+        ttl: Ttl,
+        channel: u16,
+        request: Option<&ReserveRequest>,
+        shortage: Shortage,
+    ) -> Result<Reserved, ReserveError> {
+        let Item { line, quantity } = item;
+        let counter = self.counter(line).ok_or(ReserveError::UnknownLine { line })?;
+        let now = self.time.before(ttl.as_millis()); // may panic with the user's clock: nothing is claimed yet
+        let mut asked = quantity;
+        let mut pause = Pause::new();
+        let mut claim = None;
+        loop {
+            // Sold out is found by a load alone, before a slot is claimed.
+            let refused = match counter.snapshot().take(asked.get()) {
+                Ok(_) => {
+                    if claim.is_none() {
+                        claim = Some(self.claim(now)?);
+                        step(Step::Claimed);
+                    }
+                    match counter.take(asked.get()) {
+                        Ok(_) => break,
+                        Err(refused) => refused,
+                    }
+                }
+                Err(refused) => refused,
+            };
+            match self.explain(line, counter, refused, asked, &mut pause)? {
+                None => {}
+                Some(0) => return Err(self.refuse(ReserveError::OutOfStock { line, asked: quantity })),
+                Some(available) => match (shortage, Quantity::new(available)) {
+                    (Shortage::TakeRest, Ok(rest)) => asked = rest,
+                    _ => return Err(self.refuse(ReserveError::Insufficient { line, asked: quantity, available })),
+                },
+            }
+        }
+        let Some(claim) = claim else { return Err(self.refuse(ReserveError::Contended { line })) };
+        step(Step::Taken);
+        let item = [Item { line, quantity: asked }];
+        Ok(self.publish(claim, &item, ttl, channel, request, now))
+    }
+
+    /// Turns a refusal of the word into `None` (try again) or the settled number of available units.
+    #[cold]
+    fn explain(
+        &self,
+        line: StockId,
+        counter: &Counter,
+        refused: Refused,
+        asked: Quantity,
+        pause: &mut Pause,
+    ) -> Result<Option<u32>, ReserveError> {
+        match refused {
+            Refused::Retired => Err(ReserveError::Retired { line }),
+            Refused::Crowded if pause.wait() => Ok(None),
+            Refused::Crowded => Err(self.refuse(ReserveError::Contended { line })),
+            Refused::Short { .. } => {
+                if self.lines.line(line).is_none() {
+                    return Err(ReserveError::UnknownLine { line });
+                }
+                match self.judge_shortage(counter, asked.get(), pause) {
+                    Shortfall::Retry => Ok(None),
+                    Shortfall::Settled { available } => Ok(Some(available)),
+                    Shortfall::Contended => Err(self.refuse(ReserveError::Contended { line })),
+                }
+            }
+        }
+    }
+
+    /// I2: is the shortage real? Sweeps a little if something is due, waits a little if a cart is midway.
+    /// Never takes the lock of a line's books.
+    pub(super) fn judge_shortage(&self, counter: &Counter, units: u32, pause: &mut Pause) -> Shortfall {
+        let before = self.wheel.earliest();
+        let word = counter.snapshot();
+        if word.available() >= units {
+            return Shortfall::Retry;
+        }
+        if word.midway() > 0 {
+            return if pause.wait() { Shortfall::Retry } else { Shortfall::Contended };
+        }
+        let after = self.wheel.earliest();
+        let now = match (before, after) {
+            (Some(before), Some(after)) => {
+                // Nothing known was due while the word was read, if the bound lies ahead of a time read later.
+                let bound = before.min(after);
+                let now = self.time.toward(bound);
+                if bound > now {
+                    return Shortfall::Settled { available: word.available() };
+                }
+                now
+            }
+            _ => self.time.now(),
+        };
+        match self.wheel.try_sweep() {
+            None if pause.wait() => Shortfall::Retry,
+            None => Shortfall::Contended,
+            Some(sweep) => match self.sweep_with(sweep, now, HELP_BUDGET).complete {
+                true => Shortfall::Retry,
+                false => Shortfall::Contended,
+            },
+        }
+    }
+
+    fn reserve_cart(&self, request: &ReserveRequest, items: &[Item]) -> Result<Reserved, ReserveError> {
+        let lane = self.lane();
+        let now = self.time.before(request.ttl.as_millis());
+        let mut items = std::borrow::Cow::Borrowed(items);
+        for _ in 0..CART_TRIES {
+            let claim = self.claim(now)?;
+            step(Step::Claimed);
+            match self.take_all(&items, lane) {
+                Ok(()) => {
+                    let channel = request.channel.map_or(NO_CHANNEL, |channel| channel.0);
+                    let reserved = self.publish(claim, &items, request.ttl, channel, Some(request), now);
+                    step(Step::CartPublished);
+                    self.leave_all(&items);
+                    return Ok(reserved);
+                }
+                Err(TakeRefused::Short(short)) => {
+                    if request.shortage == Shortage::Refuse {
+                        return Err(self.refuse(ReserveError::CartShort { short }));
+                    }
+                    let rest = lower(&items, &short);
+                    if rest.is_empty() {
+                        return Err(self.refuse(ReserveError::CartShort { short }));
+                    }
+                    items = rest.into();
+                }
+                Err(TakeRefused::Contended(line)) => return Err(self.refuse(ReserveError::Contended { line })),
+                Err(TakeRefused::Retired(line)) => return Err(ReserveError::Retired { line }),
+                Err(TakeRefused::Unknown(line)) => return Err(ReserveError::UnknownLine { line }),
+            }
+        }
+        Err(self.refuse(ReserveError::Contended { line: items[0].line }))
+    }
+
+    /// Takes every item or none; the items name each line once, in order. On success every line is
+    /// marked midway until [`leave_all`](Self::leave_all).
+    pub(super) fn take_all(&self, items: &[Item], _lane: usize) -> Result<(), TakeRefused> {
+        for _ in 0..CART_TRIES {
+            let short = self.short_items(items)?;
+            if !short.is_empty() {
+                return Err(TakeRefused::Short(short.into()));
+            }
+            let mut taken = Taken { inventory: self, items, count: 0, kept: false };
+            let mut order: Vec<usize> = Vec::new();
+            if on(Break::CartUnordered) && self.lane_is_odd() {
+                order.extend((0..items.len()).rev());
+            }
+            let stuck = taken.all(&order);
+            match stuck {
+                None => {
+                    taken.kept = true;
+                    return Ok(());
+                }
+                Some(Stuck::Contended(line)) => return Err(TakeRefused::Contended(line)),
+                Some(Stuck::Retired(line)) => return Err(TakeRefused::Retired(line)),
+                Some(Stuck::Short) => {} // look at all of them again, with everything given back
+            }
+        }
+        Err(TakeRefused::Contended(items.first().map_or(StockId::new(0), |item| item.line)))
+    }
+
+    /// The cart keeps what it took: the lines are no longer midway.
+    pub(super) fn leave_all(&self, items: &[Item]) {
+        for item in items {
+            if let Some(counter) = self.counter(item.line) {
+                counter.leave_midway(0);
+            }
+        }
+    }
+
+    /// Every item that is short now, each settled for itself.
+    fn short_items(&self, items: &[Item]) -> Result<Vec<ShortItem>, TakeRefused> {
+        let mut short = Vec::new();
+        for &Item { line, quantity: asked } in items {
+            let counter = self.counter(line).ok_or(TakeRefused::Unknown(line))?;
+            let mut pause = Pause::new();
+            loop {
+                match counter.snapshot().take(asked.get()) {
+                    Ok(_) => break,
+                    Err(Refused::Retired) => return Err(TakeRefused::Retired(line)),
+                    Err(_) if self.lines.line(line).is_none() => return Err(TakeRefused::Unknown(line)),
+                    Err(_) => {}
+                }
+                match self.judge_shortage(counter, asked.get(), &mut pause) {
+                    Shortfall::Retry => {}
+                    Shortfall::Contended => return Err(TakeRefused::Contended(line)),
+                    Shortfall::Settled { available } => {
+                        short.push(ShortItem { line, asked, available });
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(short)
+    }
+
+    /// A slot of one's own.
+    #[inline]
+    pub(super) fn claim(&self, now: u64) -> Result<Claim<'_>, FullError> {
+        let (slot, place) = match self.slab.take(self.lane(), now) {
+            Some(taken) => taken,
+            None => self.claim_after_sweep()?,
+        };
+        Ok(Claim { inventory: self, slot, place, generation: place.claim(), published: false })
+    }
+
+    /// The slab is full: perhaps of reservations whose time is up and that nobody swept.
+    #[cold]
+    fn claim_after_sweep(&self) -> Result<(u32, &Slot), FullError> {
+        let now = self.time.now();
+        let _ = self.sweep_now(now, self.settings.sweep_budget);
+        let full = FullError { table: Table::Reservations, max: self.settings.reservations_max };
+        self.slab.take(self.lane(), now).ok_or(full)
+    }
+
+    /// Fills and publishes a slot whose units were taken, and hands it to the wheel.
+    #[inline]
+    pub(super) fn publish(
+        &self,
+        mut claim: Claim<'_>,
+        items: &[Item],
+        ttl: Ttl,
+        channel: u16,
+        request: Option<&ReserveRequest>,
+        now: u64,
+    ) -> Reserved {
+        let is_cart = items.len() > 1;
+        let extra = request.and_then(|request| Extra::of(request, items));
+        let has_extra = extra.is_some();
+        let (line, units) = if is_cart { (0, 0) } else { (items[0].line.raw(), items[0].quantity.get()) };
+        let units_all = items.iter().map(|item| u64::from(item.quantity.get())).sum();
+        let deadline = now + ttl.as_millis();
+        let id = self.id(claim.slot, claim.generation);
+        claim.place.fill(Body { line, units, born: now, channel, has_extra, is_cart });
+        if let Some(extra) = extra {
+            self.extras.insert(claim.slot, Arc::new(extra));
+        }
+        self.note_channel(channel, ChannelFact::Reserved { units: units_all });
+        // After the counter fell, and before anybody can end it.
+        self.facts.record(self.lane(), Fact::Reserved { id, units: units_all, deadline });
+        claim.published = true;
+        claim.place.publish(claim.generation, deadline);
+        step(Step::Published);
+        self.wheel.push(claim.slot, deadline);
+        Reserved { id, units: units_all, deadline: Timestamp::from_millis(deadline) }
+    }
+
+    fn refuse(&self, error: ReserveError) -> ReserveError {
+        let line = match &error {
+            ReserveError::Insufficient { line, .. }
+            | ReserveError::OutOfStock { line, .. }
+            | ReserveError::Contended { line } => *line,
+            ReserveError::CartShort { short } => short.first().map_or(StockId::new(0), |item| item.line),
+            _ => return error,
+        };
+        let contended = matches!(error, ReserveError::Contended { .. });
+        self.facts.record(self.lane(), Fact::Refused { line, contended });
+        error
+    }
+
+    #[inline]
+    fn check_open(&self, ttl: Ttl) -> Result<(), ReserveError> {
+        if self.is_closed() {
+            return Err(ReserveError::Closed);
+        }
+        if ttl > self.settings.life_max {
+            let (asked, max) = (ttl.as_duration(), self.settings.life_max.as_duration());
+            return Err(RequestError::TtlTooLong { asked, max }.into());
+        }
+        Ok(())
+    }
+
+    /// Whether the request can be served at all; its items, equal lines added up.
+    pub(super) fn check_request(&self, request: &ReserveRequest) -> Result<Vec<Item>, ReserveError> {
+        self.check_open(request.ttl)?;
+        let (items, max) = (request.items.len(), self.settings.items_max);
+        if items == 0 {
+            return Err(RequestError::NoItems.into());
+        }
+        if items > max {
+            return Err(RequestError::TooManyItems { items, max }.into());
+        }
+        let (bytes, max) = (request.metadata.as_ref().map_or(0, |text| text.len()), self.settings.metadata_bytes_max);
+        if bytes > max {
+            return Err(RequestError::MetadataTooLong { bytes, max }.into());
+        }
+        if request.channel.is_some_and(|channel| usize::from(channel.0) >= self.channels.count()) {
+            return Err(RequestError::UnknownChannel.into());
+        }
+        Ok(sum_items(&request.items)?)
+    }
+
+    /// For a seeded break only: two model threads must disagree about the order.
+    fn lane_is_odd(&self) -> bool {
+        #[cfg(all(test, earmark_loom))]
+        return super::loom_tests::turned();
+        #[cfg(not(all(test, earmark_loom)))]
+        false
+    }
+}
+
+impl Extra {
+    /// What a request keeps beside the slab, if anything.
+    fn of(request: &ReserveRequest, items: &[Item]) -> Option<Self> {
+        let is_cart = items.len() > 1;
+        if !is_cart && request.owner.is_none() && request.key.is_none() && request.metadata.is_none() {
+            return None;
+        }
+        Some(Self {
+            owner: request.owner,
+            key: request.key,
+            metadata: request.metadata.clone(),
+            items: if is_cart { items.into() } else { Box::default() },
+        })
+    }
+}
+
+/// Why a cart stopped half-way.
+enum Stuck {
+    Short,
+    Contended(StockId),
+    Retired(StockId),
+}
+
+/// What a cart has taken so far; dropped before it is kept, everything goes back.
+struct Taken<'a> {
+    inventory: &'a Inventory,
+    items: &'a [Item],
+    count: usize,
+    kept: bool,
+}
+
+impl Taken<'_> {
+    fn all(&mut self, order: &[usize]) -> Option<Stuck> {
+        for at in 0..self.items.len() {
+            if let Some(&turned) = order.get(at) {
+                debug_assert!(self.items.len() == 2 && turned < 2);
+                return self.all_turned();
+            }
+            let Item { line, quantity } = self.items[at];
+            let Some(counter) = self.inventory.counter(line) else { return Some(Stuck::Short) };
+            let mut pause = Pause::new();
+            loop {
+                match counter.take_midway(quantity.get()) {
+                    Ok(_) => break,
+                    Err(Refused::Retired) => return Some(Stuck::Retired(line)),
+                    Err(Refused::Crowded) if pause.wait() => {}
+                    Err(Refused::Crowded) => return Some(Stuck::Contended(line)),
+                    // Another cart may give back, or something may be due: a closer look, holding what we have.
+                    Err(Refused::Short { .. }) => {
+                        match self.inventory.judge_shortage(counter, quantity.get(), &mut pause) {
+                            Shortfall::Retry => {}
+                            Shortfall::Settled { .. } => return Some(Stuck::Short),
+                            Shortfall::Contended => return Some(Stuck::Contended(line)),
+                        }
+                    }
+                }
+            }
+            self.count = at + 1;
+            step(Step::CartMidway);
+        }
+        None
+    }
+
+    /// A seeded break: the last line first.
+    #[cold]
+    fn all_turned(&mut self) -> Option<Stuck> {
+        let (first, last) = (self.items[0], self.items[1]);
+        let counters = (self.inventory.counter(first.line)?, self.inventory.counter(last.line)?);
+        if counters.1.take_midway(last.quantity.get()).is_err() {
+            return Some(Stuck::Contended(last.line));
+        }
+        if counters.0.take_midway(first.quantity.get()).is_err() {
+            counters.1.leave_midway(last.quantity.get());
+            return Some(Stuck::Contended(first.line));
+        }
+        self.count = 2;
+        None
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        for item in &self.items[..self.count] {
+            if let Some(counter) = self.inventory.counter(item.line) {
+                counter.leave_midway(item.quantity.get());
+            }
+        }
+    }
+}
+
+/// The cart with its short lines lowered to what there is.
+fn lower(items: &[Item], short: &[ShortItem]) -> Vec<Item> {
+    let available = |item: &Item| match short.iter().find(|short| short.line == item.line) {
+        Some(short) => Quantity::new(short.available).ok(),
+        None => Some(item.quantity),
+    };
+    items.iter().filter_map(|item| Some(Item { line: item.line, quantity: available(item)? })).collect()
+}
+
+fn owner_busy(busy: OwnerBusy, items: &[Item]) -> ReserveError {
+    match busy {
+        OwnerBusy::Full(full) => full.into(),
+        OwnerBusy::Contended => ReserveError::Contended { line: items[0].line },
+    }
+}

@@ -1,0 +1,214 @@
+//! Expiry seen from the inventory: what is due gives its units back.
+//!
+//! Whoever holds the right to sweep is the only one who ends a reservation as expired; a late confirm
+//! is refused, but leaves the ending to a sweep. So while `earliest` lies ahead, no unit is on its way
+//! back (P4).
+//!
+//! An expired reservation stays *parked* for a while with what it held, so that a late payment can take
+//! it up again; then it is forgotten and its slot is free.
+
+use std::collections::VecDeque;
+
+use super::keys::FORGET_SWEEP;
+use super::view::ChannelFact;
+use super::{Fact, Inventory};
+use crate::clock::Timestamp;
+use crate::reservation::state::{End, No, Phase, Standing};
+use crate::seeded::{Break, Step, on, step};
+use crate::sync::Mutex;
+use crate::wheel::{Judge, Look, Sweep, Swept};
+
+/// What one `advance` did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[must_use]
+#[non_exhaustive]
+pub struct Advanced {
+    /// Reservations that expired.
+    pub expired: usize,
+    /// Slots looked at.
+    pub looked: usize,
+    /// Everything due was handled. If not, the budget was used up or a reservation was being changed:
+    /// call again.
+    pub complete: bool,
+}
+
+/// Expired reservations that can still be taken up again, oldest first.
+#[derive(Debug)]
+pub(super) struct Parked(Mutex<VecDeque<ParkedSlot>>);
+
+#[derive(Debug, Clone, Copy)]
+struct ParkedSlot {
+    slot: u32,
+    generation: u32,
+    until: u64,
+}
+
+impl Parked {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(VecDeque::new()))
+    }
+
+    pub(super) fn len(&self) -> Option<usize> {
+        self.0.try_lock().map(|parked| parked.len())
+    }
+}
+
+impl Inventory {
+    /// Moves time on to `now` and ends what is due, looking at `sweep_budget` slots at most. Call it
+    /// every millisecond or two, or let a [`Driver`](crate::Driver) do so. A `now` before the last one
+    /// counts as the last one.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let clock = ManualClock::new(Timestamp::from_millis(0));
+    /// let inventory = Inventory::builder().clock(clock.clone()).build()?;
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let _forgotten = inventory.reserve(tee, Quantity::ONE, Ttl::millis(50)?)?.detach();
+    /// assert_eq!(inventory.advance(Timestamp::from_millis(49)).expired, 0);
+    /// assert_eq!(inventory.advance(Timestamp::from_millis(50)).expired, 1);
+    /// assert_eq!(inventory.available(tee)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn advance(&self, now: Timestamp) -> Advanced {
+        let now = self.time.publish(now.as_millis());
+        self.sweep_now(now, self.settings.sweep_budget)
+    }
+
+    /// [`advance`](Self::advance) to what the clock says.
+    pub fn sweep(&self) -> Advanced {
+        let now = self.time.now();
+        self.sweep_now(now, self.settings.sweep_budget)
+    }
+
+    pub(super) fn sweep_now(&self, now: u64, budget: usize) -> Advanced {
+        let Some(sweep) = self.wheel.sweep_bounded() else { return Advanced::default() };
+        let advanced = self.sweep_with(sweep, now, budget);
+        self.keys.forget_old(now, FORGET_SWEEP);
+        self.clean_owners(now);
+        advanced
+    }
+
+    pub(super) fn sweep_with(&self, mut sweep: Sweep<'_>, now: u64, budget: usize) -> Advanced {
+        step(Step::Sweeping);
+        let mut judge = Expiry { inventory: self, lane: self.lane(), expired: 0 };
+        let Swept { complete, looked } = sweep.run(now, budget, &mut judge);
+        drop(sweep);
+        if complete {
+            self.time.note_swept(now);
+        }
+        self.forget_parked(now, budget);
+        Advanced { expired: judge.expired, looked, complete }
+    }
+
+    /// Forgets parked reservations whose retention is over, and the oldest beyond the capacity.
+    fn forget_parked(&self, now: u64, budget: usize) {
+        for _ in 0..budget {
+            // One at a time: the lock is not held while a slot is given back.
+            let parked = {
+                let Some(mut parked) = self.parked.0.try_lock() else { return };
+                let over = parked.len() > self.settings.expired_capacity;
+                match parked.front() {
+                    Some(first) if over || first.until <= now => parked.pop_front(),
+                    _ => None,
+                }
+            };
+            let Some(parked) = parked else { return };
+            self.forget(parked, now);
+        }
+    }
+
+    fn forget(&self, parked: ParkedSlot, now: u64) {
+        let ParkedSlot { slot, generation, .. } = parked;
+        let Some(place) = self.slab.get(slot) else { return };
+        match place.update(|seen| seen.forget(generation)) {
+            Ok(_) => {
+                if place.body(now).has_extra {
+                    self.extras.remove(&slot);
+                }
+                self.slab.give_back(slot, now);
+            }
+            // A late payment is taking it up this instant: look again later.
+            Err(No::Busy) => {
+                if let Some(mut queue) = self.parked.0.lock_bounded() {
+                    queue.push_back(parked);
+                }
+            }
+            // Taken up again: whoever did so has given the slot back.
+            Err(_) => {}
+        }
+    }
+}
+
+/// Answers the wheel for one sweep.
+struct Expiry<'a> {
+    inventory: &'a Inventory,
+    lane: usize,
+    expired: usize,
+}
+
+impl Judge for Expiry<'_> {
+    fn look(&mut self, slot: u32, generation: Option<u32>, now: u64) -> Look {
+        let inventory = self.inventory;
+        let policy = inventory.settings.pending_policy;
+        let Some(place) = inventory.slab.get(slot) else { return Look::Gone };
+        let generation = generation.unwrap_or_else(|| place.snapshot().generation());
+        let ended = if on(Break::ExpireUnchecked) {
+            place.update_blind(|seen| seen.expire(generation, now, policy))
+        } else {
+            place.update(|seen| seen.expire(generation, now, policy))
+        };
+        match ended {
+            Ok(before) => {
+                let id = inventory.id(slot, generation);
+                let body = place.body(now);
+                if before.standing() == Standing::Live(Phase::PaymentPending) && policy == crate::PendingPolicy::Review {
+                    inventory.facts.record(self.lane, Fact::Moved { id, phase: Phase::InReview, deadline: 0 });
+                    return Look::Gone;
+                }
+                self.expired += 1;
+                step(Step::Expired);
+                inventory.note_channel(body.channel, ChannelFact::Ended(End::Expired));
+                inventory.settle_ended(id, &body, End::Expired, false);
+                inventory.park(slot, generation, &body, now);
+                Look::Gone
+            }
+            Err(No::NotDue) => {
+                let (seen, born) = (place.snapshot(), place.body(now).born);
+                // Between the rule and this look it may have been reused: then the newcomer marked itself.
+                match seen.standing() {
+                    Standing::Live(Phase::InReview) => Look::Gone,
+                    Standing::Live(_) if seen.generation() == generation => {
+                        Look::Live { generation, deadline: seen.deadline(now), born }
+                    }
+                    Standing::Changing if seen.generation() == generation => Look::Busy,
+                    _ => Look::Gone,
+                }
+            }
+            Err(No::Busy) => Look::Busy,
+            Err(_) => Look::Gone,
+        }
+    }
+}
+
+impl Inventory {
+    /// An expired reservation waits for a late payment, if the settings say so.
+    fn park(&self, slot: u32, generation: u32, body: &crate::reservation::state::Body, now: u64) {
+        if body.has_extra {
+            let owner = self.extras.get(&slot).and_then(|extra| extra.owner);
+            if let Some(owner) = owner {
+                self.forget_owned(owner, self.id(slot, generation));
+            }
+        }
+        let until = now.saturating_add(self.settings.expired_retention.as_millis() as u64);
+        let parked = ParkedSlot { slot, generation, until };
+        if self.settings.expired_capacity == 0 || self.settings.expired_retention.is_zero() {
+            self.forget(parked, now);
+        } else if let Some(mut queue) = self.parked.0.lock_bounded() {
+            queue.push_back(parked);
+        } else {
+            self.forget(parked, now);
+        }
+    }
+}

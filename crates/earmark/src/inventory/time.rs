@@ -1,0 +1,124 @@
+//! What time it is for the engine: one shared coarse tick, and the clock when the tick is not enough.
+//!
+//! **T1** The engine's time never goes back: every reading is raised to the tick.
+//! **T2** The tick is trusted only while a driver keeps it moving, and only where it leaves more than
+//! `time_slack` before the deadline in question; else the clock is read.
+//! **T3** Time runs at most `LEAP_MAX` ahead of the last complete sweep, so that the 37 bits of a
+//! deadline stay unambiguous however far a clock leaps.
+
+use crate::clock::{Clock, TIMESTAMP_MAX};
+use crate::reservation::state::Snapshot;
+// The tick orders nothing: plain atomics also in loom models, which need not explore them.
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
+
+/// How far time may run ahead of the last complete sweep: 2^35 ms, 398 days.
+const LEAP_MAX: u64 = 1 << 35;
+
+pub(crate) struct Time {
+    clock: Box<dyn Clock>,
+    tick: AtomicU64,
+    /// When a sweep was last complete.
+    swept: AtomicU64,
+    drivers: AtomicU64,
+    slack_ms: u64,
+    /// Readings that found the tick of a running driver more than the slack behind.
+    late: AtomicU64,
+}
+
+impl std::fmt::Debug for Time {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Time").field("tick", &self.tick).field("drivers", &self.drivers).finish_non_exhaustive()
+    }
+}
+
+impl Time {
+    pub(crate) fn new(clock: Box<dyn Clock>, slack_ms: u64) -> Self {
+        let now = clock.now().as_millis().min(TIMESTAMP_MAX);
+        Self {
+            clock,
+            tick: AtomicU64::new(now),
+            swept: AtomicU64::new(now),
+            drivers: AtomicU64::new(0),
+            slack_ms,
+            late: AtomicU64::new(0),
+        }
+    }
+
+    /// Reads the clock and moves the tick. May panic where the user's clock does: call it before
+    /// anything is claimed or locked.
+    pub(crate) fn now(&self) -> u64 {
+        let read = self.clock.now().as_millis();
+        self.publish(read)
+    }
+
+    /// Moves the tick to `now` if it is behind, and returns where it stands (T1, T3).
+    pub(crate) fn publish(&self, now: u64) -> u64 {
+        let now = now.min(TIMESTAMP_MAX).min(self.swept.load(Relaxed).saturating_add(LEAP_MAX));
+        // ORDERING: the tick orders nothing but itself; AcqRel keeps one thread's readings in order.
+        let tick = self.tick.load(Acquire);
+        if tick >= now {
+            return tick;
+        }
+        if now - tick > self.slack_ms && self.slack_ms > 0 && self.drivers.load(Relaxed) > 0 {
+            self.late.fetch_add(1, Relaxed);
+        }
+        self.tick.fetch_max(now, AcqRel).max(now)
+    }
+
+    /// The last published time: at or before now.
+    #[inline]
+    pub(crate) fn tick(&self) -> u64 {
+        self.tick.load(Acquire)
+    }
+
+    /// A time that is good enough to compare with `deadline` (T2).
+    #[inline]
+    pub(crate) fn toward(&self, deadline: u64) -> u64 {
+        if self.slack_ms > 0 && self.drivers.load(Relaxed) > 0 {
+            let tick = self.tick();
+            if tick.saturating_add(self.slack_ms) < deadline {
+                return tick;
+            }
+        }
+        self.now()
+    }
+
+    /// A time from which a deadline `ttl_ms` ahead may be counted.
+    #[inline]
+    pub(crate) fn before(&self, ttl_ms: u64) -> u64 {
+        if self.slack_ms > 0 && ttl_ms > self.slack_ms && self.drivers.load(Relaxed) > 0 {
+            return self.tick();
+        }
+        self.now()
+    }
+
+    /// A time good enough to judge this reservation.
+    #[inline]
+    pub(crate) fn judging(&self, seen: Snapshot) -> u64 {
+        self.toward(seen.deadline(self.tick()))
+    }
+
+    /// A sweep at `now` was complete.
+    pub(crate) fn note_swept(&self, now: u64) {
+        self.swept.fetch_max(now, Relaxed);
+    }
+
+    pub(crate) fn attach_driver(&self) {
+        self.drivers.fetch_add(1, AcqRel);
+    }
+
+    pub(crate) fn detach_driver(&self) {
+        self.drivers.fetch_sub(1, AcqRel);
+    }
+
+    pub(crate) fn late(&self) -> u64 {
+        self.late.load(Relaxed)
+    }
+
+    pub(crate) fn drivers(&self) -> u64 {
+        self.drivers.load(Relaxed)
+    }
+}

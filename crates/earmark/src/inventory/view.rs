@@ -1,0 +1,419 @@
+//! Looking: reservations one by one and by filter, and what was counted. Changes nothing.
+
+// Tallies count and order nothing: plain atomics also in loom models, which need not explore them.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::facts::Counts;
+use super::{CHANNELS_MAX, Extra, Inventory, Item, NO_CHANNEL, Owner, Reservation, State};
+use crate::clock::Timestamp;
+use crate::quantity::Quantity;
+use crate::reservation::id::ReservationId;
+use crate::reservation::state::{Body, End, Phase, Slot, Snapshot, Standing};
+use crate::sku::StockId;
+use crate::sync::Pause;
+
+/// Which reservations [`Inventory::reservations`] lists. Without a state: those that live.
+///
+/// ```
+/// use earmark::{End, Filter, State};
+/// let expired = Filter::all().with_state(State::Ended(End::Expired));
+/// # let _ = expired;
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Filter {
+    line: Option<StockId>,
+    owner: Option<Owner>,
+    state: Option<State>,
+}
+
+impl Filter {
+    /// Every reservation that lives.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self { line: None, owner: None, state: None }
+    }
+
+    /// Only those that hold units of this line. What has ended holds none.
+    #[must_use]
+    pub const fn with_line(mut self, line: StockId) -> Self {
+        self.line = Some(line);
+        self
+    }
+
+    /// Only this owner's. What has ended may have forgotten its owner.
+    #[must_use]
+    pub const fn with_owner(mut self, owner: Owner) -> Self {
+        self.owner = Some(owner);
+        self
+    }
+
+    /// Only those that stand here; with an end, those that ended so and are still remembered.
+    #[must_use]
+    pub const fn with_state(mut self, state: State) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    fn admits(&self, reservation: &Reservation) -> bool {
+        let state = match self.state {
+            Some(state) => reservation.state == state,
+            None => matches!(reservation.state, State::Live(_)),
+        };
+        state
+            && self.owner.is_none_or(|owner| reservation.owner == Some(owner))
+            && self.line.is_none_or(|line| reservation.items.iter().any(|item| item.line == line))
+    }
+}
+
+/// What became of a channel's reservations since the inventory was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ChannelCounts {
+    /// The channel's label.
+    pub label: Arc<str>,
+    /// Reservations made.
+    pub reserved: u64,
+    /// Units in them.
+    pub reserved_units: u64,
+    /// Reservations confirmed, whole or in part.
+    pub confirmed: u64,
+    /// Reservations released whole.
+    pub released: u64,
+    /// Reservations that expired.
+    pub expired: u64,
+}
+
+/// A channel's label and counts.
+#[derive(Debug)]
+pub(super) struct ChannelTally {
+    label: Arc<str>,
+    reserved: AtomicU64,
+    reserved_units: AtomicU64,
+    confirmed: AtomicU64,
+    released: AtomicU64,
+    expired: AtomicU64,
+}
+
+/// What a channel counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ChannelFact {
+    Reserved { units: u64 },
+    Ended(End),
+}
+
+impl ChannelTally {
+    pub(super) fn new(label: Arc<str>) -> Self {
+        Self {
+            label,
+            reserved: AtomicU64::new(0),
+            reserved_units: AtomicU64::new(0),
+            confirmed: AtomicU64::new(0),
+            released: AtomicU64::new(0),
+            expired: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn note(&self, what: ChannelFact) {
+        let ends = match what {
+            ChannelFact::Reserved { units } => {
+                self.reserved_units.fetch_add(units, Relaxed);
+                &self.reserved
+            }
+            ChannelFact::Ended(End::Confirmed) => &self.confirmed,
+            ChannelFact::Ended(End::Released) => &self.released,
+            ChannelFact::Ended(End::Expired) => &self.expired,
+            ChannelFact::Ended(End::Replaced | End::Reacquired) => return,
+        };
+        ends.fetch_add(1, Relaxed);
+    }
+
+    fn counts(&self) -> ChannelCounts {
+        ChannelCounts {
+            label: Arc::clone(&self.label),
+            reserved: self.reserved.load(Relaxed),
+            reserved_units: self.reserved_units.load(Relaxed),
+            confirmed: self.confirmed.load(Relaxed),
+            released: self.released.load(Relaxed),
+            expired: self.expired.load(Relaxed),
+        }
+    }
+}
+
+/// State and content of a slot that belong to the same generation.
+#[derive(Debug)]
+pub(super) struct Looked {
+    pub(super) snapshot: Snapshot,
+    pub(super) body: Body,
+    pub(super) extra: Option<Arc<Extra>>,
+}
+
+impl Looked {
+    /// What the slot holds, or held: lines with their units.
+    pub(super) fn items(&self) -> impl Iterator<Item = (StockId, u32)> + '_ {
+        let cart = self.extra.as_deref().filter(|_| self.body.is_cart).map_or(&[][..], |extra| &extra.items);
+        let single = (!self.body.is_cart).then(|| (StockId::new(self.body.line), self.body.units));
+        cart.iter().map(|item| (item.line, item.quantity.get())).chain(single)
+    }
+}
+
+impl Inventory {
+    /// Everything about one reservation; `None` if it was never made here or is forgotten.
+    ///
+    /// One whose time is up is told as expired, also if no sweep ran. One that another call is changing
+    /// at this instant is waited for, a bounded time; if that call was stopped, the answer is
+    /// [`Phase::Reserved`] with the items found and no deadline. Reads the clock.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+    /// let found = inventory.get(id).ok_or("not found")?;
+    /// assert_eq!(found.state, State::Live(Phase::Reserved));
+    /// assert_eq!(found.items, [Item { line: tee, quantity: Quantity::ONE }]);
+    /// inventory.release(id)?;
+    /// assert_eq!(inventory.get(id).map(|found| found.state), Some(State::Ended(End::Released)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn get(&self, id: ReservationId) -> Option<Reservation> {
+        let now = self.time.now();
+        let looked = self.look(id.slot, self.slot(id).ok()?, now)?;
+        (looked.snapshot.generation() == id.generation).then(|| self.describe(id.slot, &looked, now))?
+    }
+
+    /// The reservations that a filter admits, in no order that means anything.
+    ///
+    /// Looks at every slot ever in use, one after the other: for pages and reports, not for the hot path.
+    /// Each entry is right by itself; the list as a whole is no instant.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(2)?, &Cause::none())?;
+    /// let guard = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?;
+    /// inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.confirm()?;
+    /// assert_eq!(inventory.reservations(&Filter::all().with_line(tee)).len(), 1);
+    /// assert_eq!(inventory.reservations(&Filter::all().with_state(State::Ended(End::Confirmed))).len(), 1);
+    /// # drop(guard);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn reservations(&self, filter: &Filter) -> Vec<Reservation> {
+        let now = self.time.now();
+        let ended = matches!(filter.state, Some(State::Ended(_)));
+        let mut found = Vec::new();
+        self.each_slot(now, |index, looked| {
+            if ended || !matches!(looked.snapshot.standing(), Standing::Ended(_)) {
+                found.extend(self.describe(index, looked, now).filter(|found| filter.admits(found)));
+            }
+        });
+        found
+    }
+
+    /// How often everything happened. Sums up a few counters for each lane; no lock.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.confirm()?;
+    /// let counts = inventory.counts();
+    /// assert_eq!((counts.reserved, counts.confirmed, counts.confirmed_units), (1, 1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts { driver_late: self.time.late(), ..self.facts.counts() }
+    }
+
+    /// The engine's time: the clock's, but never back. Reads the clock.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let clock = ManualClock::new(Timestamp::from_millis(7));
+    /// let inventory = Inventory::builder().clock(clock.clone()).build()?;
+    /// assert_eq!(inventory.now(), Timestamp::from_millis(7));
+    /// clock.set(Timestamp::from_millis(3));
+    /// assert_eq!(inventory.now(), Timestamp::from_millis(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.time.now())
+    }
+
+    /// What was counted for each channel, in order of first use. Reservations that named no channel are
+    /// only in [`counts`](Self::counts).
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let mobile = inventory.channel("mobile")?;
+    /// let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE).with_channel(mobile);
+    /// inventory.reserve_with(&request)?.confirm()?;
+    /// let counts = inventory.channel_counts();
+    /// assert_eq!((&*counts[0].label, counts[0].reserved, counts[0].confirmed), ("mobile", 1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn channel_counts(&self) -> Vec<ChannelCounts> {
+        let named = |&(index, _): &(usize, &ChannelTally)| index != NO_CHANNEL as usize && index <= CHANNELS_MAX;
+        self.channels.iter().filter(named).map(|(_, tally)| tally.counts()).collect()
+    }
+
+    /// Sets one counter of the `metrics` facade for each of [`counts`](Self::counts): `earmark_reserved_total`,
+    /// and so on. Call it whenever the numbers should be fresh, say before a scrape.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let inventory = Inventory::new();
+    /// inventory.publish_metrics(); // goes nowhere until a recorder is installed
+    /// ```
+    #[cfg(feature = "metrics")]
+    pub fn publish_metrics(&self) {
+        for (name, count) in self.counts().each() {
+            metrics::counter!(format!("earmark_{name}_total")).absolute(count);
+        }
+    }
+
+    /// Counts for a channel; nothing to do for a reservation that named none.
+    #[inline]
+    pub(super) fn note_channel(&self, channel: u16, what: ChannelFact) {
+        if channel == NO_CHANNEL {
+            return;
+        }
+        if let Some(tally) = self.channels.get(usize::from(channel)) {
+            tally.note(what);
+        }
+    }
+
+    /// Calls `seen` with every slot that was ever published. Waits a bounded time at each one that is
+    /// being changed.
+    pub(super) fn each_slot(&self, now: u64, mut seen: impl FnMut(u32, &Looked)) {
+        for index in 0..self.slab.high_water() {
+            let Some(slot) = self.slab.get(index) else { continue };
+            if slot.snapshot().standing() == Standing::Free {
+                continue;
+            }
+            if let Some(looked) = self.look(index, slot, now) {
+                seen(index, &looked);
+            }
+        }
+    }
+
+    /// State, body and extra as they stood together. Waits a bounded time for whoever is changing them;
+    /// after that the parts are of one generation, which is `None` only if the slot changes hands.
+    pub(super) fn look(&self, index: u32, slot: &Slot, now: u64) -> Option<Looked> {
+        let mut pause = Pause::new();
+        loop {
+            let (snapshot, body) = (slot.snapshot(), slot.body(now));
+            let extra = if body.has_extra { self.extra_of(index) } else { None };
+            let after = slot.snapshot();
+            if after == snapshot && snapshot.standing() != Standing::Changing {
+                return Some(Looked { snapshot, body, extra });
+            }
+            if !pause.wait() {
+                let same = after.generation() == snapshot.generation();
+                return same.then_some(Looked { snapshot, body, extra });
+            }
+        }
+    }
+
+    /// A handle of its own: no guard of the map outlives this call.
+    fn extra_of(&self, index: u32) -> Option<Arc<Extra>> {
+        self.extras.get(&index).map(|extra| Arc::clone(&extra))
+    }
+
+    fn describe(&self, index: u32, looked: &Looked, now: u64) -> Option<Reservation> {
+        let snapshot = looked.snapshot;
+        let generation = snapshot.generation();
+        let (state, deadline) = match snapshot.standing() {
+            Standing::Free => return None,
+            Standing::Ended(end) => (State::Ended(end), None),
+            Standing::Changing => (State::Live(Phase::Reserved), None),
+            Standing::Live(_) => match snapshot.in_time(generation, now, self.settings.pending_policy) {
+                Ok(Phase::InReview) => (State::Live(Phase::InReview), None),
+                Ok(phase) => (State::Live(phase), Some(Timestamp::from_millis(snapshot.deadline(now)))),
+                Err(_) => (State::Ended(End::Expired), None),
+            },
+        };
+        let items = match state {
+            State::Live(_) => {
+                let item = |(line, units)| Some(Item { line, quantity: Quantity::new(units).ok()? });
+                looked.items().filter_map(item).collect()
+            }
+            State::Ended(_) => Vec::new(),
+        };
+        let extra = looked.extra.as_deref();
+        let channel = (looked.body.channel != NO_CHANNEL).then(|| self.channels.get(looked.body.channel.into()));
+        Some(Reservation {
+            id: self.id(index, generation),
+            state,
+            items,
+            deadline,
+            remaining: deadline.map(|deadline| deadline.since(Timestamp::from_millis(now))),
+            born: Timestamp::from_millis(looked.body.born),
+            owner: extra.and_then(|extra| extra.owner),
+            channel: channel.flatten().map(|tally| Arc::clone(&tally.label)),
+            key: extra.and_then(|extra| extra.key),
+            metadata: extra.and_then(|extra| extra.metadata.clone()),
+        })
+    }
+}
+
+#[cfg(all(test, not(earmark_loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Cause, LineSpec, ManualClock, ReserveRequest, Ttl};
+
+    #[test]
+    fn a_cart_tells_all_about_itself_and_expires_at_its_deadline() {
+        let clock = ManualClock::new(Timestamp::from_millis(1_000));
+        let inventory = Inventory::builder().clock(clock.clone()).build().unwrap();
+        let lines = ["TEE", "CAP"].map(|sku| inventory.declare(LineSpec::new(sku)).unwrap());
+        let mut request = ReserveRequest::new(Ttl::millis(50).unwrap())
+            .with_owner(inventory.owner("ada"))
+            .with_key(inventory.key("k"))
+            .with_channel(inventory.channel("mobile").unwrap())
+            .with_metadata("gift");
+        for line in lines {
+            inventory.receive(line, Quantity::ONE, &Cause::none()).unwrap();
+            request = request.with_item(line, Quantity::ONE);
+        }
+        let id = inventory.reserve_with(&request).unwrap().detach();
+        clock.advance(Duration::from_millis(49));
+        let found = inventory.get(id).unwrap();
+        assert_eq!(found.items, lines.map(|line| Item { line, quantity: Quantity::ONE }));
+        assert_eq!((found.owner, found.key), (Some(inventory.owner("ada")), Some(inventory.key("k"))));
+        assert_eq!((found.channel.as_deref(), found.metadata.as_deref()), (Some("mobile"), Some("gift")));
+        assert_eq!((found.born.as_millis(), found.remaining), (1_000, Some(Duration::from_millis(1))));
+        assert_eq!(inventory.reservations(&Filter::all().with_owner(inventory.owner("ada"))), [found]);
+        assert_eq!(inventory.reservations(&Filter::all().with_owner(inventory.owner("bob"))), []);
+        clock.advance(Duration::from_millis(1));
+        let found = inventory.get(id).unwrap();
+        assert_eq!((found.state, found.deadline), (State::Ended(End::Expired), None));
+        assert!(found.items.is_empty());
+        assert_eq!(inventory.reservations(&Filter::all()), []);
+        let expired = Filter::all().with_state(State::Ended(End::Expired));
+        assert_eq!(inventory.reservations(&expired).len(), 1);
+    }
+
+    #[test]
+    fn ids_of_others_are_not_found() {
+        let inventory = Inventory::new();
+        let id = ReservationId { incarnation: inventory.incarnation, slot: 7, generation: 1 };
+        assert_eq!(inventory.get(id), None);
+        assert_eq!(inventory.get(ReservationId { incarnation: !inventory.incarnation, ..id }), None);
+    }
+}

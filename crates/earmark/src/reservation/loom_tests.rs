@@ -1,0 +1,106 @@
+//! Slots and pages under every interleaving.
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::slab::{Sizes, Slab};
+use super::state::{Body, End, No, PendingPolicy, Slot, Standing};
+use crate::loom_explore::explore;
+
+const POLICY: PendingPolicy = PendingPolicy::Release;
+
+fn body(units: u32) -> Body {
+    Body { line: 1, units, born: 7, channel: 0, has_extra: false, is_cart: false }
+}
+
+#[test]
+fn loom_r3_who_sees_it_live_sees_what_it_holds() {
+    explore("r3_who_sees_it_live_sees_what_it_holds", None, || {
+        let slot = Arc::new(Slot::new());
+        let writer = Arc::clone(&slot);
+        let writer = thread::spawn(move || {
+            let generation = writer.claim();
+            writer.fill(body(3));
+            writer.publish(generation, 100);
+        });
+        if let Some((seen, found)) = slot.read(0) {
+            if matches!(seen.standing(), Standing::Live(_)) {
+                assert_eq!(found, body(3));
+            }
+        }
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_r1_confirm_races_release_races_expire() {
+    explore("r1_confirm_races_release_races_expire", None, || {
+        let slot = Arc::new(Slot::new());
+        let generation = slot.claim();
+        slot.fill(body(1));
+        slot.publish(generation, 100);
+        let spawn = |end: End| {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || match end {
+                End::Expired => slot.update(|seen| seen.expire(generation, 100, POLICY)).is_ok(),
+                end => slot.update(|seen| seen.end(generation, 99, POLICY, end)).is_ok(),
+            })
+        };
+        let others = [spawn(End::Released), spawn(End::Expired)];
+        let confirmed = slot.update(|seen| seen.end(generation, 99, POLICY, End::Confirmed)).is_ok();
+        let won = others.map(|other| other.join().unwrap());
+        assert_eq!(won.iter().filter(|&&won| won).count() + usize::from(confirmed), 1);
+        assert!(matches!(slot.snapshot().standing(), Standing::Ended(_)));
+    });
+}
+
+#[test]
+fn loom_r4_no_slot_is_given_to_two() {
+    explore("r4_no_slot_is_given_to_two", Some(3), || {
+        let slab = Arc::new(Slab::new(Sizes { reservations: 1, lanes: 1, retained: 0, retention_ms: 0 }));
+        let take = |slab: &Slab| {
+            let mut mine = Vec::new();
+            for _ in 0..2 {
+                let (slot, place) = slab.take(0, 0)?;
+                let generation = place.claim();
+                mine.push((slot, generation));
+                if mine.len() == 1 {
+                    place.abandon(generation);
+                    slab.give_back(slot, 0);
+                }
+            }
+            mine.pop()
+        };
+        let other = Arc::clone(&slab);
+        let other = thread::spawn(move || take(&other));
+        let mine = take(&slab);
+        let theirs = other.join().unwrap();
+        if let (Some(mine), Some(theirs)) = (mine, theirs) {
+            assert_ne!(mine.0, theirs.0, "one slot, two holders");
+        }
+    });
+}
+
+#[test]
+fn loom_p2_a_stale_id_never_reaches_the_next_reservation() {
+    explore("p2_a_stale_id_never_reaches_the_next_reservation", None, || {
+        let slot = Arc::new(Slot::new());
+        let first = slot.claim();
+        slot.fill(body(1));
+        slot.publish(first, 100);
+        let stale = Arc::clone(&slot);
+        let stale = thread::spawn(move || stale.update(|seen| seen.end(first, 50, POLICY, End::Confirmed)));
+        let released = slot.update(|seen| seen.end(first, 50, POLICY, End::Released)).is_ok();
+        if released {
+            let second = slot.claim();
+            slot.fill(body(2));
+            slot.publish(second, 100);
+        }
+        let confirmed = stale.join().unwrap();
+        assert_ne!(confirmed.is_ok(), released, "exactly one ended the first");
+        if released {
+            assert!(matches!(slot.snapshot().standing(), Standing::Live(_)), "the second was ended by a stale id");
+            assert!(matches!(confirmed, Err(No::Gone | No::Ended(End::Released))));
+        }
+    });
+}

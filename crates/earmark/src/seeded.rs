@@ -1,0 +1,128 @@
+//! Seeded breaks: known bugs that the proofs must catch.
+//!
+//! Built only with `--cfg earmark_seeded`; which bug is on is read once from the environment variable
+//! `EARMARK_BREAK`. Without the cfg `on` is a constant `false` and the compiler removes the branch.
+//! `cargo xtask test` runs the suite meant for each and demands that it goes red.
+
+/// The bugs that can be switched on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "without the cfg no break is ever constructed from its name")]
+pub(crate) enum Break {
+    LoadThenStore,
+    RelaxedPublish,
+    SameGeneration,
+    DeadlineRoundedDown,
+    WrapOffByOne,
+    CapWithoutHold,
+    KeyUnclaimed,
+    ExpireUnchecked,
+    ReleaseTwice,
+    ExtendBlind,
+    PendingBlind,
+    FreeBeforeReturn,
+    AdjustUnchecked,
+    CartUnordered,
+    CartUnmarked,
+    HorizonOnce,
+    ReplaceBlind,
+}
+
+/// Every break with the name that `EARMARK_BREAK` takes. `B` numbers are those of the list of seeded
+/// bugs in the contributors' guide; `L` breaks belong to one loom model each.
+#[allow(dead_code, reason = "read with the cfg, and by `cargo xtask test`, which scans this table")]
+pub(crate) const ALL: &[(&str, Break)] = &[
+    ("B8_load_then_store", Break::LoadThenStore),
+    ("B9_relaxed_publish", Break::RelaxedPublish),
+    ("B10_same_generation", Break::SameGeneration),
+    ("B11_deadline_rounded_down", Break::DeadlineRoundedDown),
+    ("B12_wrap_off_by_one", Break::WrapOffByOne),
+    ("B20_cap_without_hold", Break::CapWithoutHold),
+    ("L_key_unclaimed", Break::KeyUnclaimed),
+    ("L_expire_unchecked", Break::ExpireUnchecked),
+    ("L_release_twice", Break::ReleaseTwice),
+    ("L_extend_blind", Break::ExtendBlind),
+    ("L_pending_blind", Break::PendingBlind),
+    ("L_free_before_return", Break::FreeBeforeReturn),
+    ("L_adjust_unchecked", Break::AdjustUnchecked),
+    ("L_cart_unordered", Break::CartUnordered),
+    ("L_cart_unmarked", Break::CartUnmarked),
+    ("L_horizon_once", Break::HorizonOnce),
+    ("L_replace_blind", Break::ReplaceBlind),
+];
+
+/// Whether this bug is on.
+#[cfg(not(earmark_seeded))]
+#[inline(always)]
+pub(crate) const fn on(_which: Break) -> bool {
+    false
+}
+
+/// Whether this bug is on.
+#[cfg(earmark_seeded)]
+pub(crate) fn on(which: Break) -> bool {
+    use std::sync::OnceLock;
+    static CHOSEN: OnceLock<Option<Break>> = OnceLock::new();
+    *CHOSEN.get_or_init(|| {
+        let wanted = std::env::var("EARMARK_BREAK").ok()?;
+        let found = ALL.iter().find(|(name, _)| *name == wanted);
+        assert!(found.is_some(), "EARMARK_BREAK={wanted} names no break of this build");
+        found.map(|(_, which)| *which)
+    }) == Some(which)
+}
+
+/// Places inside a call at which the progress test stops a thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// reserve: a slot is claimed, no unit taken.
+    Claimed,
+    /// reserve: units taken, nothing published.
+    Taken,
+    /// reserve: published, not handed to the wheel.
+    Published,
+    /// cart: a line is taken and marked.
+    CartMidway,
+    /// cart: published, the lines still marked.
+    CartPublished,
+    /// confirm, release: the state has ended, the counters have not moved.
+    Ended,
+    /// confirm, release: the counters have moved, the slot is not given back.
+    Settled,
+    /// advance: the right to sweep is held.
+    Sweeping,
+    /// advance: a reservation expired, its units are not back.
+    Expired,
+}
+
+/// Stops the thread here if the progress test asks for it.
+#[cfg(not(all(test, earmark_seeded, not(earmark_loom))))]
+#[inline(always)]
+pub(crate) fn step(_at: Step) {}
+
+#[cfg(all(test, earmark_seeded, not(earmark_loom)))]
+pub(crate) use stopping::{step, stop_this_thread};
+
+#[cfg(all(test, earmark_seeded, not(earmark_loom)))]
+mod stopping {
+    use std::cell::RefCell;
+
+    use super::Step;
+
+    type Stopper = Box<dyn Fn(Step)>;
+
+    std::thread_local! {
+        static STOPPER: RefCell<Option<Stopper>> = const { RefCell::new(None) };
+    }
+
+    pub(crate) fn step(at: Step) {
+        STOPPER.with_borrow(|stopper| {
+            if let Some(stopper) = stopper {
+                stopper(at);
+            }
+        });
+    }
+
+    /// From here on this thread tells `stopper` of every step.
+    pub(crate) fn stop_this_thread(stopper: impl Fn(Step) + 'static) {
+        STOPPER.set(Some(Box::new(stopper)));
+    }
+}

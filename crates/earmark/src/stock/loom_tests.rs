@@ -1,0 +1,57 @@
+//! The hot word under every interleaving.
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::counter::{Counter, Refused};
+use crate::loom_explore::explore;
+
+#[test]
+fn loom_take_takes_the_last_unit_once() {
+    explore("take_takes_the_last_unit_once", None, || {
+        let counter = Arc::new(Counter::new());
+        counter.add(1);
+        let takers: Vec<_> = (0..2)
+            .map(|_| {
+                let counter = Arc::clone(&counter);
+                thread::spawn(move || counter.take(1).is_ok())
+            })
+            .collect();
+        let own = counter.take(1).is_ok();
+        let taken = takers.into_iter().map(|taker| taker.join().unwrap()).filter(|&taken| taken).count();
+        assert_eq!(taken + usize::from(own), 1);
+        assert_eq!((counter.snapshot().available(), counter.snapshot().reserved()), (0, 1));
+    });
+}
+
+#[test]
+fn loom_release_meets_take_and_no_unit_is_lost() {
+    explore("release_meets_take_and_no_unit_is_lost", None, || {
+        let counter = Arc::new(Counter::new());
+        counter.add(2);
+        counter.take(1).unwrap();
+        let other = Arc::clone(&counter);
+        let giver = thread::spawn(move || other.end(0, 1));
+        let taken = u32::from(counter.take(2).is_ok());
+        giver.join().unwrap();
+        let word = counter.snapshot();
+        assert_eq!((word.available(), word.reserved()), (2 - 2 * taken, 2 * taken));
+    });
+}
+
+#[test]
+fn loom_s3_a_shortage_beside_a_cart_shows_the_mark() {
+    explore("s3_a_shortage_beside_a_cart_shows_the_mark", None, || {
+        let lines = Arc::new([Counter::new(), Counter::new()]);
+        lines[0].add(1);
+        let cart = Arc::clone(&lines);
+        let cart = thread::spawn(move || {
+            cart[0].take_midway(1).unwrap();
+            assert_eq!(cart[1].take_midway(1), Err(Refused::Short { available: 0 }));
+            cart[0].leave_midway(1);
+        });
+        let word = lines[0].snapshot();
+        assert!(word.available() == 1 || word.midway() > 0, "sold out, though the cart gives it back: {word:?}");
+        cart.join().unwrap();
+    });
+}

@@ -1,0 +1,133 @@
+//! `std` or `loom`, chosen here and nowhere else.
+//!
+//! The cfg is our own (`earmark_loom`), because compiler flags reach every dependency. What differs
+//! between the two is wrapped, so that the engine is written once.
+
+#[cfg(earmark_loom)]
+pub(crate) use loom::sync::atomic;
+#[cfg(not(earmark_loom))]
+pub(crate) use std::sync::atomic;
+
+use atomic::{AtomicU64, Ordering};
+
+/// Mutual exclusion for cold state. `parking_lot` normally, so that a panic poisons nothing.
+#[derive(Debug)]
+pub(crate) struct Mutex<T>(Inner<T>);
+
+#[cfg(earmark_loom)]
+type Inner<T> = loom::sync::Mutex<T>;
+#[cfg(not(earmark_loom))]
+type Inner<T> = parking_lot::Mutex<T>;
+
+#[cfg(earmark_loom)]
+pub(crate) type MutexGuard<'a, T> = loom::sync::MutexGuard<'a, T>;
+#[cfg(not(earmark_loom))]
+pub(crate) type MutexGuard<'a, T> = parking_lot::MutexGuard<'a, T>;
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Inner::new(value))
+    }
+
+    /// Waits. Only for cold commands on stock, which say so in their documentation.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        #[cfg(earmark_loom)]
+        return self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        #[cfg(not(earmark_loom))]
+        return self.0.lock();
+    }
+
+    /// Takes the lock if nobody has it.
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        #[cfg(earmark_loom)]
+        return self.0.try_lock().ok();
+        #[cfg(not(earmark_loom))]
+        return self.0.try_lock();
+    }
+
+    /// Tries for a bounded time (`BOUNDED_SPINS` looks, yielding between them), so that a holder who
+    /// was stopped cannot stop others for ever: they say `contended`.
+    pub(crate) fn lock_bounded(&self) -> Option<MutexGuard<'_, T>> {
+        #[cfg(earmark_loom)]
+        return Some(self.lock()); // a model explores every order; spinning would only add branches
+        #[cfg(not(earmark_loom))]
+        {
+            let mut pause = Pause::new();
+            loop {
+                if let Some(guard) = self.0.try_lock() {
+                    return Some(guard);
+                }
+                if !pause.wait() {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// Looks at a busy thing before the answer is `contended`. The first `SPINS_HOT` burn a few
+/// processor cycles, the others give the processor away.
+pub(crate) const BOUNDED_SPINS: u32 = if cfg!(earmark_loom) { 0 } else { 200 };
+const SPINS_HOT: u32 = 7;
+
+/// A bounded wait: spins, then yields, then says stop.
+#[derive(Debug)]
+pub(crate) struct Pause(u32);
+
+impl Pause {
+    pub(crate) fn new() -> Self {
+        Self(0)
+    }
+
+    /// Waits a little; `false` when the bound is reached.
+    pub(crate) fn wait(&mut self) -> bool {
+        if self.0 >= BOUNDED_SPINS {
+            return false;
+        }
+        #[cfg(not(earmark_loom))]
+        if self.0 < SPINS_HOT {
+            for _ in 0..1 << self.0 {
+                std::hint::spin_loop();
+            }
+        } else {
+            std::thread::yield_now();
+        }
+        #[cfg(earmark_loom)]
+        let _ = SPINS_HOT;
+        self.0 += 1;
+        true
+    }
+}
+
+/// The second half of "I wrote A, then looked at B", where somebody else writes B and then looks at A,
+/// and at least one of the two must see the other.
+///
+/// ORDERING: on hardware the sequentially consistent total order decides it: A was written by a SeqCst
+/// read-modify-write. Loom takes SeqCst accesses for AcqRel, so there it is a read-modify-write, which
+/// always sees the newest value.
+pub(crate) fn look(cell: &AtomicU64) -> u64 {
+    #[cfg(earmark_loom)]
+    return cell.fetch_or(0, Ordering::AcqRel);
+    #[cfg(not(earmark_loom))]
+    return cell.load(Ordering::SeqCst);
+}
+
+/// The lane of this thread: a small number handed out in order of first use. Lanes are bounded by
+/// cores, so two threads may share one; nothing rests on a lane being exclusive.
+pub(crate) fn lane_of_thread(lanes: usize) -> usize {
+    #[cfg(earmark_loom)]
+    {
+        let _ = lanes;
+        0
+    }
+    #[cfg(not(earmark_loom))]
+    {
+        use std::sync::atomic::AtomicUsize;
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        std::thread_local! {
+            static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+        }
+        // A thread that is being torn down has no locals left; any lane serves it.
+        MINE.try_with(|mine| mine % lanes).unwrap_or(0)
+    }
+}

@@ -1,0 +1,73 @@
+//! Pushing beside sweeping, under every interleaving.
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::{Judge, Look, NURSERY_MS, Wheel};
+use crate::loom_explore::explore;
+use crate::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Release},
+};
+
+/// One slot: its deadline once published, 0 before; ends what is due.
+struct OneSlot {
+    deadline: Arc<AtomicU64>,
+    expired_at: Option<u64>,
+}
+
+impl Judge for OneSlot {
+    fn look(&mut self, _slot: u32, _generation: Option<u32>, now: u64) -> Look {
+        match self.deadline.load(Acquire) {
+            0 => Look::Gone,
+            deadline if deadline <= now => {
+                self.expired_at = Some(now);
+                Look::Gone
+            }
+            deadline => Look::Live { generation: 1, deadline, born: 0 },
+        }
+    }
+}
+
+/// A push and a sweep at `sweep_at` run side by side. Whatever the order, whoever asks at the deadline
+/// either finds that the bound warns of it, and a sweep then ends it, or it was ended already.
+fn push_beside_sweep(name: &str, deadline: u64, sweep_at: u64) {
+    explore(name, Some(3), move || {
+        let wheel = Arc::new(Wheel::new(2, 0));
+        let published = Arc::new(AtomicU64::new(0));
+        let pusher = {
+            let (wheel, published) = (Arc::clone(&wheel), Arc::clone(&published));
+            thread::spawn(move || {
+                published.store(deadline, Release);
+                wheel.push(1, deadline);
+            })
+        };
+        let mut judge = OneSlot { deadline: Arc::clone(&published), expired_at: None };
+        if let Some(mut sweep) = wheel.try_sweep() {
+            let _ = sweep.run(sweep_at, 100, &mut judge);
+        }
+        pusher.join().unwrap();
+        if judge.expired_at.is_none() {
+            assert!(!wheel.settled(deadline), "due, and the bound does not say so (W4)");
+            let swept = wheel.try_sweep().unwrap().run(deadline, 100, &mut judge);
+            assert!(swept.complete);
+            assert!(judge.expired_at.is_some(), "due, and no sweep finds it (W3)");
+        }
+    });
+}
+
+#[test]
+fn loom_w3_push_young_beside_a_nursery_pass() {
+    push_beside_sweep("w3_push_young_beside_a_nursery_pass", NURSERY_MS, NURSERY_MS);
+}
+
+#[test]
+fn loom_w3_push_young_beside_an_earlier_pass() {
+    push_beside_sweep("w3_push_young_beside_an_earlier_pass", NURSERY_MS + 1, NURSERY_MS);
+}
+
+#[test]
+fn loom_w4_push_soon_beside_a_sweep() {
+    push_beside_sweep("w4_push_soon_beside_a_sweep", 2, NURSERY_MS);
+    push_beside_sweep("w4_push_soon_beside_an_idle_sweep", 2, 1);
+}

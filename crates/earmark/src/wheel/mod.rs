@@ -1,0 +1,315 @@
+//! Expiry: which reservations are due.
+//!
+//! ```text
+//! push --> young: a bit per slot   --looked at once--> ring --its tick--> judge
+//!      \-> soon:  a bit per slot   --next sweep------> ring
+//! ```
+//!
+//! Most reservations end within seconds of a deadline minutes away. So a new one only marks its slot
+//! as *young*; the nursery pass looks at it when it is `NURSERY_MS / 2` to `NURSERY_MS` old and moves
+//! it to the ring only if it still lives. One whose deadline comes before the next pass is done
+//! (`horizon`) marks itself *soon* instead. The marks are bits over slots: memory follows the slots,
+//! not the history, and no queue can overflow.
+//!
+//! `earliest` is a lower bound of every deadline in here. A refusal may be given only while it lies
+//! ahead of now (P4); while somebody sweeps it says so instead.
+//!
+//! **W3** Whoever's `push` has returned is in `young` with a deadline at or after `horizon`, or in
+//! `soon`, or in the ring, or was judged after the push.
+//! **W4** `earliest` is a bound, not a guess: it is at or below every deadline known here, or it
+//! says that a sweep is under way.
+//!
+//! The wheel knows no stock and no slots: it asks `Judge` about each slot it touches.
+
+mod ring;
+
+#[cfg(all(test, earmark_loom))]
+mod loom_tests;
+
+use std::ops::ControlFlow;
+
+use ring::{Entry, Ring};
+
+use crate::marks::{Marks, WORD};
+use crate::seeded::{Break, on};
+use crate::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, SeqCst},
+};
+use crate::sync::{Mutex, MutexGuard, look};
+
+/// A reservation whose deadline is at least this far away waits in the nursery first.
+pub(crate) const NURSERY_MS: u64 = if cfg!(earmark_loom) { 4 } else { 4_000 };
+/// Time between two nursery passes; a survivor this old goes to the ring.
+const PASS_MS: u64 = NURSERY_MS / 2;
+
+/// `earliest` while a sweep is under way.
+const SWEEPING: u64 = u64::MAX;
+/// The same, and somebody pushed a reservation that is due soon meanwhile.
+const SWEEPING_DIRTY: u64 = u64::MAX - 1;
+/// Not a state but the highest bound.
+const BOUND_MAX: u64 = u64::MAX - 2;
+
+/// What stands in a slot, as far as the wheel cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Nothing that will expire: ended, reused, without a deadline, or ended just now by this look.
+    Gone,
+    /// Lives until `deadline`.
+    Live { generation: u32, deadline: u64, born: u64 },
+    /// Due, but somebody is changing it this instant: ask again at the next sweep.
+    Busy,
+}
+
+/// Answers the wheel's questions; ends what is due.
+pub(crate) trait Judge {
+    /// Looks at a slot (only at this generation, if one is given) and ends it if its time is up.
+    fn look(&mut self, slot: u32, generation: Option<u32>, now: u64) -> Look;
+}
+
+/// How a sweep ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) struct Swept {
+    /// Everything due at `now` was judged.
+    pub(crate) complete: bool,
+    /// Slots looked at.
+    pub(crate) looked: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Wheel {
+    young: Marks,
+    soon: Marks,
+    horizon: AtomicU64,
+    earliest: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    ring: Ring,
+    /// Slots that were being changed when they came due.
+    busy: Vec<u32>,
+    /// When the next nursery pass begins.
+    pass_due: u64,
+    /// The leaf at which an unfinished nursery pass goes on.
+    pass_at: Option<usize>,
+}
+
+impl Wheel {
+    /// A wheel over `slots` slots that starts at `now`.
+    pub(crate) fn new(slots: usize, now: u64) -> Self {
+        let horizon = now.saturating_add(NURSERY_MS).min(BOUND_MAX);
+        let state = State { ring: Ring::new(now), busy: Vec::new(), pass_due: now + PASS_MS, pass_at: None };
+        Self {
+            young: Marks::new(slots),
+            soon: Marks::new(slots),
+            horizon: AtomicU64::new(horizon),
+            earliest: AtomicU64::new(horizon),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Makes sure that a published slot is looked at when `deadline` has come. Also after a deadline
+    /// moved to an earlier time; not needed when it moved to a later one.
+    #[inline]
+    pub(crate) fn push(&self, slot: u32, deadline: u64) {
+        if deadline >= self.horizon.load(Acquire) {
+            self.young.set(slot as usize);
+            // ORDERING: mark, then look (SeqCst), against the pass: raise the horizon, then collect.
+            // Without the second look a pass that began in between misses this one (W3).
+            if on(Break::HorizonOnce) || deadline >= look(&self.horizon) {
+                return;
+            }
+        }
+        self.push_soon(slot, deadline);
+    }
+
+    #[cold]
+    fn push_soon(&self, slot: u32, deadline: u64) {
+        self.soon.set(slot as usize);
+        // ORDERING: mark, then look (SeqCst), against the sweep: say that it sweeps, then collect (W4).
+        let mut seen = look(&self.earliest);
+        loop {
+            let next = match seen {
+                SWEEPING => SWEEPING_DIRTY,
+                SWEEPING_DIRTY => return,
+                bound if bound <= deadline => return,
+                _ => deadline,
+            };
+            match self.earliest.compare_exchange(seen, next, SeqCst, SeqCst) {
+                Ok(_) => return,
+                Err(newer) => seen = newer,
+            }
+        }
+    }
+
+    /// Whether nothing in here was due at `now`, for certain (W4). `false` means: sweep, or wait.
+    #[inline]
+    pub(crate) fn settled(&self, now: u64) -> bool {
+        let bound = self.earliest.load(SeqCst);
+        bound > now && bound <= BOUND_MAX
+    }
+
+    /// The earliest tick at which anything in here can be due; `None` while somebody sweeps.
+    #[inline]
+    pub(crate) fn earliest(&self) -> Option<u64> {
+        let bound = self.earliest.load(SeqCst);
+        (bound <= BOUND_MAX).then_some(bound)
+    }
+
+    /// Entries in the ring, dead ones included; `None` while somebody sweeps.
+    pub(crate) fn ring_len(&self) -> Option<usize> {
+        self.state.try_lock().map(|state| state.ring.len())
+    }
+
+    /// The right to sweep, if nobody else has it.
+    pub(crate) fn try_sweep(&self) -> Option<Sweep<'_>> {
+        Some(Sweep { wheel: self, state: self.state.try_lock()? })
+    }
+
+    /// The right to sweep, waiting a bounded time for it.
+    pub(crate) fn sweep_bounded(&self) -> Option<Sweep<'_>> {
+        Some(Sweep { wheel: self, state: self.state.lock_bounded()? })
+    }
+}
+
+/// The right to sweep; one thread has it.
+#[derive(Debug)]
+pub(crate) struct Sweep<'a> {
+    wheel: &'a Wheel,
+    state: MutexGuard<'a, State>,
+}
+
+impl Sweep<'_> {
+    /// Judges everything due at `now`, looking at about `budget` slots at most (one word of marks more).
+    pub(crate) fn run(&mut self, now: u64, budget: usize, judge: &mut impl Judge) -> Swept {
+        if self.wheel.settled(now) {
+            return Swept { complete: true, looked: 0 };
+        }
+        // Never behind the ring: what was due for the last sweep is due for this one.
+        let now = now.max(self.state.ring.now());
+        self.wheel.earliest.store(SWEEPING, SeqCst);
+        let mut left = Budget { limit: budget.max(1), looked: 0 };
+        let mut complete = false;
+        while let ControlFlow::Continue(()) = self.round(now, &mut left, judge) {
+            if !self.state.busy.is_empty() {
+                break;
+            }
+            let bound = self.state.ring.next_start().unwrap_or(BOUND_MAX);
+            let bound = bound.min(self.wheel.horizon.load(Acquire)).min(BOUND_MAX);
+            // ORDERING: SeqCst, see `push_soon`. Only a sweep that nobody disturbed may raise the bound.
+            if self.wheel.earliest.compare_exchange(SWEEPING, bound, SeqCst, SeqCst).is_ok() {
+                complete = true;
+                break;
+            }
+            self.wheel.earliest.store(SWEEPING, SeqCst);
+            left.spend(1);
+        }
+        Swept { complete, looked: left.looked }
+    }
+
+    /// Each place once; `Break` when the budget is used up.
+    fn round(&mut self, now: u64, left: &mut Budget, judge: &mut impl Judge) -> ControlFlow<()> {
+        let state = &mut *self.state;
+        for slot in std::mem::take(&mut state.busy) {
+            left.spend(1);
+            state.settle(slot, judge.look(slot, None, now));
+        }
+        let mut from = 0;
+        while let Some(leaf) = self.wheel.soon.next(from) {
+            left.check()?;
+            for slot in slots_of(leaf, self.wheel.soon.take_word(leaf)) {
+                left.spend(1);
+                state.settle(slot, judge.look(slot, None, now));
+            }
+            from = leaf + 1;
+        }
+        if state.pass_at.is_none() && now >= state.pass_due {
+            state.pass_at = Some(0);
+            state.pass_due = now.saturating_add(PASS_MS);
+            // Before the collecting: see `push`. A swap, because a pusher's look must not pass it.
+            self.wheel.horizon.swap(now.saturating_add(NURSERY_MS).min(BOUND_MAX), SeqCst);
+        }
+        if let Some(from) = state.pass_at {
+            Self::pass(self.wheel, state, from, now, left, judge)?;
+        }
+        while state.ring.open_next(now) {
+            while let Some(Entry { slot, generation }) = state.ring.pop() {
+                left.spend(1);
+                state.settle(slot, judge.look(slot, Some(generation), now));
+                left.check()?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The nursery pass, from a leaf on.
+    fn pass(
+        wheel: &Wheel,
+        state: &mut State,
+        mut from: usize,
+        now: u64,
+        left: &mut Budget,
+        judge: &mut impl Judge,
+    ) -> ControlFlow<()> {
+        let horizon = wheel.horizon.load(Acquire);
+        while let Some(leaf) = wheel.young.next(from) {
+            state.pass_at = Some(leaf);
+            left.check()?;
+            let mut still_young = 0;
+            for slot in slots_of(leaf, wheel.young.take_word(leaf)) {
+                left.spend(1);
+                match judge.look(slot, None, now) {
+                    Look::Live { deadline, born, .. } if deadline >= horizon && born.saturating_add(PASS_MS) > now => {
+                        still_young |= 1 << (slot as usize % WORD);
+                    }
+                    other => state.settle(slot, other),
+                }
+            }
+            if still_young != 0 {
+                wheel.young.set_word(leaf, still_young);
+            }
+            from = leaf + 1;
+        }
+        state.pass_at = None;
+        ControlFlow::Continue(())
+    }
+}
+
+impl State {
+    fn settle(&mut self, slot: u32, look: Look) {
+        match look {
+            Look::Gone => {}
+            Look::Live { generation, deadline, .. } => self.ring.insert(Entry { slot, generation }, deadline),
+            Look::Busy => self.busy.push(slot),
+        }
+    }
+}
+
+/// What a sweep may still do.
+#[derive(Debug)]
+struct Budget {
+    limit: usize,
+    looked: usize,
+}
+
+impl Budget {
+    fn spend(&mut self, looks: usize) {
+        self.looked += looks;
+    }
+
+    fn check(&self) -> ControlFlow<()> {
+        if self.looked >= self.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// The slots of a word of marks.
+fn slots_of(leaf: usize, mut bits: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = bits.trailing_zeros();
+        bits &= bits.wrapping_sub(1);
+        (bit < u64::BITS).then(|| (leaf * WORD) as u32 + bit)
+    })
+}

@@ -1,0 +1,217 @@
+//! Four circles of 1,024 buckets: where reservations that outlived the nursery wait for their deadline.
+//!
+//! A hierarchical timing wheel (Varghese and Lauck, 1987) with one-millisecond ticks. The level of a
+//! deadline is the highest digit, in base 1,024, in which it differs from now. Plain data: whoever
+//! sweeps holds the lock around it. Entries are ids; the deadline lives in the slot alone and is asked
+//! for again whenever an entry is touched, so moving a deadline later costs the wheel nothing.
+//!
+//! **W1** No bucket whose span has begun is left unopened behind `now`.
+//! **W2** An entry never fires after its deadline's tick has been reached by `open_next`.
+
+use crate::seeded::{Break, on};
+
+/// A reservation as the wheel knows it: slot and generation, never a pointer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+impl Entry {
+    const fn pack(self) -> u64 {
+        (self.slot as u64) << 32 | self.generation as u64
+    }
+
+    const fn unpack(packed: u64) -> Self {
+        Self { slot: (packed >> 32) as u32, generation: packed as u32 }
+    }
+}
+
+const DIGIT_BITS: u32 = if cfg!(earmark_loom) { 3 } else { 10 };
+const BUCKETS: usize = 1 << DIGIT_BITS;
+const LEVELS: u32 = 4;
+const OCCUPIED_WORDS: usize = BUCKETS.div_ceil(64);
+
+/// Entries in one chunk: with its header a chunk is 512 bytes.
+const CHUNK_LEN: usize = 63;
+/// Chunks made at once.
+const BLOCK_LEN: usize = if cfg!(earmark_loom) { 1 } else { 64 };
+const NONE: u32 = u32::MAX;
+
+#[derive(Debug, Clone, Copy)]
+struct Chunk {
+    next: u32,
+    len: u32,
+    entries: [u64; CHUNK_LEN],
+}
+
+impl Chunk {
+    const EMPTY: Self = Self { next: NONE, len: 0, entries: [0; CHUNK_LEN] };
+}
+
+#[derive(Debug)]
+struct Level {
+    heads: Box<[u32]>,
+    occupied: [u64; OCCUPIED_WORDS],
+}
+
+impl Level {
+    fn new() -> Self {
+        Self { heads: vec![NONE; BUCKETS].into_boxed_slice(), occupied: [0; OCCUPIED_WORDS] }
+    }
+
+    /// The first occupied bucket at or after `from`, not going round.
+    fn next_occupied(&self, from: usize) -> Option<usize> {
+        let mut mask = u64::MAX << (from % 64);
+        for at in from / 64..OCCUPIED_WORDS {
+            let bits = self.occupied[at] & mask;
+            if bits != 0 {
+                return Some(at * 64 + bits.trailing_zeros() as usize);
+            }
+            mask = u64::MAX;
+        }
+        None
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Ring {
+    now: u64,
+    levels: [Level; LEVELS as usize],
+    blocks: Vec<Box<[Chunk]>>,
+    free: u32,
+    /// The bucket being worked off: it may take several calls.
+    open: u32,
+    len: usize,
+}
+
+impl Ring {
+    pub(crate) fn new(now: u64) -> Self {
+        let levels = std::array::from_fn(|_| Level::new());
+        Self { now, levels, blocks: Vec::new(), free: NONE, open: NONE, len: 0 }
+    }
+
+    /// The tick up to which every bucket was opened.
+    pub(crate) const fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Entries held, dead ones included.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds an entry that is due at `deadline`.
+    pub(crate) fn insert(&mut self, entry: Entry, deadline: u64) {
+        // A deadline that is not ahead of the ring goes into the bucket that is opened next (W2).
+        let deadline = deadline.max(self.now + 1);
+        let digit = (u64::BITS - 1 - (deadline ^ self.now).leading_zeros()) / DIGIT_BITS;
+        let level = digit.min(LEVELS - 1);
+        let shift = if on(Break::WrapOffByOne) && level > 0 { (level + 1) * DIGIT_BITS } else { level * DIGIT_BITS };
+        let bucket = (deadline >> shift) as usize & (BUCKETS - 1);
+        let level = &mut self.levels[level as usize];
+        level.occupied[bucket / 64] |= 1 << (bucket % 64);
+        let head = level.heads[bucket];
+        let head = self.append(head, entry.pack());
+        self.levels[digit.min(LEVELS - 1) as usize].heads[bucket] = head;
+        self.len += 1;
+    }
+
+    /// The tick at which the next bucket begins, if any: nothing held is due before it.
+    pub(crate) fn next_start(&self) -> Option<u64> {
+        if self.open != NONE {
+            return Some(self.now);
+        }
+        self.next_bucket().map(|(start, ..)| start)
+    }
+
+    /// Opens the next bucket that begins at or before `until`. `false`: none, and `now` is `until`.
+    pub(crate) fn open_next(&mut self, until: u64) -> bool {
+        if self.open != NONE {
+            return true;
+        }
+        match self.next_bucket() {
+            Some((start, level, bucket)) if start <= until => {
+                self.now = self.now.max(start);
+                let level = &mut self.levels[level];
+                self.open = std::mem::replace(&mut level.heads[bucket], NONE);
+                level.occupied[bucket / 64] &= !(1 << (bucket % 64));
+                true
+            }
+            _ => {
+                self.now = self.now.max(until);
+                false
+            }
+        }
+    }
+
+    /// Takes an entry out of the open bucket.
+    pub(crate) fn pop(&mut self) -> Option<Entry> {
+        while self.open != NONE {
+            let at = self.open;
+            let chunk = self.chunk(at);
+            if chunk.len > 0 {
+                chunk.len -= 1;
+                let packed = chunk.entries[chunk.len as usize];
+                self.len -= 1;
+                return Some(Entry::unpack(packed));
+            }
+            let free = self.free;
+            let next = std::mem::replace(&mut self.chunk(at).next, free);
+            self.free = at;
+            self.open = next;
+        }
+        None
+    }
+
+    /// Start, level and number of the next occupied bucket. Lower levels lie before higher ones.
+    fn next_bucket(&self) -> Option<(u64, usize, usize)> {
+        for (level, ring) in self.levels.iter().enumerate() {
+            let shift = level as u32 * DIGIT_BITS;
+            let here = (self.now >> shift) as usize & (BUCKETS - 1);
+            let circle = self.now >> shift >> DIGIT_BITS;
+            if let Some(bucket) = ring.next_occupied(here) {
+                return Some((((circle << DIGIT_BITS) | bucket as u64) << shift, level, bucket));
+            }
+            // Only the highest circle goes round: what lies behind `here` is one turn ahead.
+            if level + 1 == LEVELS as usize {
+                let bucket = ring.next_occupied(0)?;
+                return Some(((((circle + 1) << DIGIT_BITS) | bucket as u64) << shift, level, bucket));
+            }
+        }
+        None
+    }
+
+    fn chunk(&mut self, index: u32) -> &mut Chunk {
+        &mut self.blocks[index as usize / BLOCK_LEN][index as usize % BLOCK_LEN]
+    }
+
+    fn append(&mut self, head: u32, packed: u64) -> u32 {
+        let mut at = head;
+        if head == NONE || self.chunk(head).len as usize == CHUNK_LEN {
+            at = self.fresh_chunk();
+            self.chunk(at).next = head;
+        }
+        let chunk = self.chunk(at);
+        chunk.entries[chunk.len as usize] = packed;
+        chunk.len += 1;
+        at
+    }
+
+    fn fresh_chunk(&mut self) -> u32 {
+        if self.free == NONE {
+            let first = (self.blocks.len() * BLOCK_LEN) as u32;
+            self.blocks.push(vec![Chunk::EMPTY; BLOCK_LEN].into_boxed_slice());
+            for at in first..first + BLOCK_LEN as u32 {
+                let free = self.free;
+                self.chunk(at).next = free;
+                self.free = at;
+            }
+        }
+        let at = self.free;
+        let chunk = self.chunk(at);
+        let next = std::mem::replace(&mut chunk.next, NONE);
+        self.free = next;
+        at
+    }
+}

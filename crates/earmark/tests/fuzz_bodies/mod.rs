@@ -1,0 +1,149 @@
+//! What is fuzzed: lists of operations, and reservation ids as text. Shared by the fuzz targets and by
+//! the smoke test on stable.
+#![allow(dead_code, reason = "each target uses one of the two")]
+
+use std::time::Duration;
+
+use earmark::*;
+
+/// Bytes as choices; zero once they are used up.
+struct Bytes<'a>(&'a [u8]);
+
+impl Bytes<'_> {
+    fn next(&mut self) -> u8 {
+        match self.0.split_first() {
+            Some((first, rest)) => {
+                self.0 = rest;
+                *first
+            }
+            None => 0,
+        }
+    }
+
+    fn wide(&mut self) -> u32 {
+        // Mostly small, sometimes huge.
+        let (low, high) = (u32::from(self.next()), self.next());
+        if high < 0xF0 { low } else { low << (high & 31) }
+    }
+
+    fn quantity(&mut self) -> Quantity {
+        Quantity::new(self.wide()).unwrap_or(Quantity::ONE)
+    }
+
+    fn ttl(&mut self) -> Ttl {
+        Ttl::millis(1 << (self.next() % 36)).unwrap_or(Ttl::MAX)
+    }
+}
+
+const LINES: u8 = 4;
+
+/// Any list of operations: no panic, and the books hold after each.
+pub fn operations(bytes: &[u8]) {
+    let mut bytes = Bytes(bytes);
+    let clock = ManualClock::new(Timestamp::from_millis(u64::from(bytes.wide())));
+    let policy = if bytes.next() % 2 == 0 { PendingPolicy::Release } else { PendingPolicy::Review };
+    let inventory = Inventory::builder()
+        .clock(clock.clone())
+        .lines_max(usize::from(LINES))
+        .reservations_max(16)
+        .expired_capacity(8)
+        .keys_max(4)
+        .owners_max(2)
+        .items_max(3)
+        .owner_units_max(500)
+        .pending_policy(policy)
+        .build()
+        .unwrap();
+    for at in 0..LINES {
+        inventory.declare(LineSpec::new(&format!("line {at}"))).unwrap();
+    }
+    let lines: Vec<_> = (0..LINES).map(|at| inventory.lookup(&format!("line {at}")).unwrap()).collect();
+    let mut ids: Vec<ReservationId> = Vec::new();
+    while !bytes.0.is_empty() {
+        let line = lines[usize::from(bytes.next() % LINES)];
+        let id = ids.get(usize::from(bytes.next()) % ids.len().max(1)).copied();
+        operation(&inventory, &clock, &mut bytes, line, &lines, id, &mut ids);
+        let verified = inventory.verify();
+        assert!(verified.is_clean(), "{verified:?}");
+        for levels in inventory.levels_all().lines {
+            let sum = levels.available + levels.reserved + levels.committed + levels.blocked + levels.safety_stock;
+            assert_eq!(levels.on_hand, sum, "{levels:?}");
+        }
+        if ids.len() > 32 {
+            ids.remove(0);
+        }
+    }
+}
+
+fn operation(
+    inventory: &Inventory,
+    clock: &ManualClock,
+    bytes: &mut Bytes<'_>,
+    line: StockId,
+    lines: &[StockId],
+    id: Option<ReservationId>,
+    ids: &mut Vec<ReservationId>,
+) {
+    let cause = match bytes.next() % 4 {
+        0 => Cause::none().with_key(Key::from_bits(u128::from(bytes.next() % 6))),
+        _ => Cause::none(),
+    };
+    let other = lines[usize::from(bytes.next()) % lines.len()];
+    let item = Item { line, quantity: bytes.quantity() };
+    let mut request = ReserveRequest::new(bytes.ttl()).with_items([item]);
+    let flavour = bytes.next();
+    if flavour & 1 != 0 {
+        request = request.with_item(other, bytes.quantity());
+    }
+    if flavour & 2 != 0 {
+        request = request.with_owner(Owner::from_bits(u128::from(flavour >> 6)));
+    }
+    if flavour & 4 != 0 {
+        request = request.with_key(Key::from_bits(u128::from(bytes.next() % 6)));
+    }
+    if flavour & 8 != 0 {
+        request = request.with_shortage(Shortage::TakeRest);
+    }
+    match (bytes.next() % 24, id) {
+        (0, _) => drop(inventory.receive(line, item.quantity, &cause)),
+        (1, _) => drop(inventory.adjust(line, bytes.wide() as i32, &cause)),
+        (2, _) => drop(inventory.adjust_set(line, bytes.wide(), bytes.wide(), &cause)),
+        (3, _) => drop(inventory.block(line, item.quantity, "damaged", &cause)),
+        (4, _) => drop(inventory.unblock(line, item.quantity, "damaged", &cause)),
+        (5, _) => drop(inventory.set_safety_stock(line, bytes.wide(), &cause)),
+        (6, _) => drop(inventory.ship(line, item.quantity, &cause)),
+        (7, _) => drop(inventory.cancel_order(line, item.quantity, &cause)),
+        (8, _) => drop(inventory.transfer(line, other, item.quantity, &cause)),
+        (9, _) => drop(if flavour & 1 == 0 { inventory.reinstate(line) } else { inventory.retire(line) }),
+        (10, Some(id)) => drop(inventory.confirm(id)),
+        (11, Some(id)) => drop(inventory.release(id)),
+        (12, Some(id)) => drop(inventory.extend(id, bytes.ttl())),
+        (13, Some(id)) => drop(inventory.confirm_part(id, &[item])),
+        (14, Some(id)) => drop(inventory.release_part(id, &[item])),
+        (15, Some(id)) => drop(inventory.begin_payment(id)),
+        (16, Some(id)) => drop(inventory.payment_pending(id)),
+        (17, Some(id)) => drop(inventory.confirm_or_reacquire(id)),
+        (18, Some(id)) => ids.extend(inventory.replace(id, &request).map(|made| made.id)),
+        (19, Some(id)) => drop(inventory.resolve_reviews(&[id], Resolution::Release)),
+        (20, _) => drop(inventory.retry_after(line, item.quantity)),
+        (21, _) => {
+            let now = clock.advance(Duration::from_millis(1 << (bytes.next() % 38)));
+            let _ = inventory.advance(now);
+        }
+        _ => ids.extend(inventory.reserve_with(&request).map(Guard::detach)),
+    }
+}
+
+/// Any text: parsing never panics, and what parses prints the same again.
+pub fn ids(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        if let Ok(id) = text.parse::<ReservationId>() {
+            assert_eq!(id.to_string(), text);
+            assert_eq!(ReservationId::from_bits(id.to_bits()), Some(id));
+        }
+    }
+    let bits = bytes.iter().fold(0u128, |bits, &byte| bits << 8 | u128::from(byte));
+    if let Some(id) = ReservationId::from_bits(bits) {
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+}

@@ -1,0 +1,132 @@
+//! The project's own commands: `cargo xtask test`.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `suite` | the table of suites: what is run, with which flags, in what time |
+//! | `seeded` | the table of seeded breaks: which known bug which test must catch |
+//! | `rules` | rules of the house that no compiler checks |
+//! | `stage` | one suite on its way: children, log, terminal |
+//! | `must_fail` | plays the table of seeded breaks |
+//! | `fuzz` | the fuzz workspace still compiles |
+//! | `run` | one child process with a limit |
+//! | `parse` | what the output of `cargo test` says |
+//! | `source` | Rust text without comments and strings |
+//! | `report` | the table at the end, the totals and the closing line |
+//!
+//! Unix only: a suite that hangs is ended by its process group.
+
+mod fuzz;
+mod house;
+mod must_fail;
+mod parse;
+mod report;
+mod rules;
+mod run;
+mod seeded;
+mod source;
+mod stage;
+mod suite;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use house::House;
+use report::Report;
+use stage::Stage;
+use suite::{SUITES, Suite};
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Sets up what is missing and runs every test of the project.
+    ///
+    /// Each suite writes a log of its own under `target/xtask/`. The last line is
+    /// `N passed, N failed, N skipped`; the exit code is not zero when anything failed.
+    Test {
+        /// Runs these suites alone (repeat it, or separate names by commas).
+        #[arg(long, value_name = "SUITE", value_delimiter = ',')]
+        only: Vec<String>,
+        /// Shows the suites, their commands and budgets, and runs nothing.
+        #[arg(long)]
+        list: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let Task::Test { only, list } = Cli::parse().command;
+    if list {
+        print!("{}", suite::list());
+        return ExitCode::SUCCESS;
+    }
+    match test(&only) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs the chosen suites in the order of the table; says whether all went well.
+fn test(only: &[String]) -> Result<bool, String> {
+    let chosen = choose(only)?;
+    let house = House::find()?;
+    let mut report = Report::new(chosen.len() == SUITES.len());
+    for suite in chosen {
+        report.add(Stage::play(&house, suite));
+    }
+    let text = report.text();
+    print!("{text}");
+    let summary = house.logs().join("summary.txt");
+    std::fs::write(&summary, text).map_err(|e| format!("{}: {e}", summary.display()))?;
+    Ok(report.is_green())
+}
+
+fn choose(only: &[String]) -> Result<Vec<&'static Suite>, String> {
+    let names: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
+    if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
+        return Err(format!(
+            "no suite is called {unknown}; there are: {}",
+            names.join(", ")
+        ));
+    }
+    let wanted = |suite: &&Suite| only.is_empty() || only.iter().any(|name| name == suite.name);
+    Ok(SUITES.iter().filter(wanted).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_suite_is_refused_by_name() {
+        let refused = choose(&["no_such".into()]).unwrap_err();
+        assert!(refused.contains("no_such"));
+        assert!(refused.contains("loom"));
+    }
+
+    #[test]
+    fn no_choice_means_every_suite_and_a_choice_keeps_the_order_of_the_table() {
+        assert_eq!(choose(&[]).unwrap().len(), SUITES.len());
+        let two = choose(&["unit".into(), "rules".into()]).unwrap();
+        assert_eq!(
+            two.iter().map(|s| s.name).collect::<Vec<_>>(),
+            ["rules", "unit"]
+        );
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../../crates/earmark/tests/fuzz_bodies/mod.rs"]
+mod fuzz_bodies;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz_bodies::ids(bytes));
