@@ -203,3 +203,54 @@ mod tests {
         assert_eq!(inventory.verify().differences, [Difference::Committed { expected: 0, found: 4 }]);
     }
 }
+
+/// How full every table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Usage {
+    /// Declared lines.
+    pub lines: usize,
+    /// Slots ever used: live reservations, remembered ends, and free ones waiting to be used again.
+    pub slots: usize,
+    /// Slots out of service because their generations are used up.
+    pub slots_retired: u64,
+    /// Reservations with an owner, key, metadata or more than one item.
+    pub extras: usize,
+    /// Owners with live reservations.
+    pub owners: usize,
+    /// Keys remembered.
+    pub keys: usize,
+    /// Channel labels.
+    pub channels: usize,
+    /// Expired reservations remembered for a late payment; `None` while somebody sweeps.
+    pub expired_remembered: Option<usize>,
+    /// Reservations waiting in the wheel's rings, ended ones included; `None` while somebody sweeps.
+    pub ring_entries: Option<usize>,
+}
+
+impl Inventory {
+    /// How full every table is. Cheap, but not for the hot path.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let inventory = Inventory::new();
+    /// inventory.declare(LineSpec::new("TEE"))?;
+    /// assert_eq!(inventory.usage().lines, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        Usage {
+            lines: self.lines.len(),
+            slots: self.slab.high_water() as usize,
+            slots_retired: self.slab.retired(),
+            extras: self.extras.len(),
+            owners: self.owners.len(),
+            keys: self.keys.len(),
+            channels: self.channels.count() - 1, // the first stands for none
+            expired_remembered: self.parked.len(),
+            ring_entries: self.wheel.ring_len(),
+        }
+    }
+}

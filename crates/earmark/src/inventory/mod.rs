@@ -39,10 +39,10 @@ use dashmap::DashMap;
 use foldhash::quality::RandomState;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-pub use audit::{Difference, Verification};
+pub use audit::{Difference, Usage, Verification};
 #[cfg(feature = "tokio")]
 pub use driver::TokioDriver;
-pub use driver::{CloseMode, CloseReport, Driver};
+pub use driver::{CloseMode, CloseReport, Driver, DriverReport};
 pub use facts::Counts;
 pub use guard::{Guard, OwnedGuard};
 pub use late::Late;

@@ -42,6 +42,10 @@ impl OwnerBook {
     pub(super) fn add(&mut self, id: ReservationId) {
         self.ids.push(id);
     }
+
+    pub(super) fn remove(&mut self, id: ReservationId) {
+        self.ids.retain(|&other| other != id);
+    }
 }
 
 /// Why an owner's book was not opened.

@@ -300,13 +300,12 @@ impl Inventory {
     }
 
     fn reserve_cart(&self, request: &ReserveRequest, items: &[Item]) -> Result<Reserved, ReserveError> {
-        let lane = self.lane();
         let now = self.time.before(request.ttl.as_millis());
         let mut items = std::borrow::Cow::Borrowed(items);
         for _ in 0..CART_TRIES {
             let claim = self.claim(now)?;
             step(Step::Claimed);
-            match self.take_all(&items, lane) {
+            match self.take_all(&items) {
                 Ok(()) => {
                     let channel = request.channel.map_or(NO_CHANNEL, |channel| channel.0);
                     let reserved = self.publish(claim, &items, request.ttl, channel, Some(request), now);
@@ -334,7 +333,7 @@ impl Inventory {
 
     /// Takes every item or none; the items name each line once, in order. On success every line is
     /// marked midway until [`leave_all`](Self::leave_all).
-    pub(super) fn take_all(&self, items: &[Item], _lane: usize) -> Result<(), TakeRefused> {
+    pub(super) fn take_all(&self, items: &[Item]) -> Result<(), TakeRefused> {
         for _ in 0..CART_TRIES {
             let short = self.short_items(items)?;
             if !short.is_empty() {

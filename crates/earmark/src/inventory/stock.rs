@@ -16,6 +16,7 @@ use crate::quantity::Quantity;
 use crate::sku::{NAME_BYTES_MAX, NameError, REFERENCE_BYTES_MAX, StockId, check_name};
 use crate::stock::counter::{Counter, Snapshot as Word};
 use crate::stock::ledger::{BLOCK_REASONS_MAX, LastChange, Ledger};
+use crate::stock::table::Line;
 use crate::sync::{MutexGuard, Pause};
 
 /// Readings of every line's word before [`Inventory::levels_all`] gives up on a quiet moment.
@@ -158,7 +159,13 @@ impl Inventory {
     /// # Errors
     /// [`StockError`]: unknown line, more than is blocked for this reason, a bad label, the key stands
     /// against it.
-    pub fn unblock(&self, line: StockId, quantity: Quantity, reason: &str, cause: &Cause) -> Result<Levels, StockError> {
+    pub fn unblock(
+        &self,
+        line: StockId,
+        quantity: Quantity,
+        reason: &str,
+        cause: &Cause,
+    ) -> Result<Levels, StockError> {
         check_name("reason", reason, NAME_BYTES_MAX)?;
         self.command("unblock", line, (quantity.get(), reason), cause, |books| {
             books.check_held(books.ledger.blocked_for(reason), quantity.get())?;
@@ -398,8 +405,7 @@ impl Inventory {
     #[must_use]
     pub fn levels_all(&self) -> Snapshot {
         let as_of = self.now();
-        let open = |(counter, line): (_, &_)| self.open(line, counter, as_of);
-        let books: Vec<Books<'_>> = self.lines.iter().map(open).collect();
+        let books: Vec<_> = self.lines.iter().map(|(counter, line)| self.open(line, counter, as_of)).collect();
         let read = || -> Vec<Word> { books.iter().map(|books| books.counter.snapshot()).collect() };
         let mut words = read();
         let mut settled = false;
@@ -485,7 +491,7 @@ impl Inventory {
         Ok(books.levels())
     }
 
-    fn known(&self, line: StockId) -> Result<&crate::stock::table::Line, StockError> {
+    fn known(&self, line: StockId) -> Result<&Line, StockError> {
         self.lines.line(line).ok_or(StockError::UnknownLine { line })
     }
 
@@ -495,12 +501,7 @@ impl Inventory {
         Ok(self.open(self.known(line)?, counter, now))
     }
 
-    fn open<'a>(
-        &'a self,
-        line: &'a crate::stock::table::Line,
-        counter: &'a Counter,
-        now: Timestamp,
-    ) -> Books<'a> {
+    fn open<'a>(&'a self, line: &'a Line, counter: &'a Counter, now: Timestamp) -> Books<'a> {
         Books { inventory: self, line: line.name.id, counter, ledger: line.ledger.lock(), now }
     }
 }

@@ -117,8 +117,4 @@ impl Time {
     pub(crate) fn late(&self) -> u64 {
         self.late.load(Relaxed)
     }
-
-    pub(crate) fn drivers(&self) -> u64 {
-        self.drivers.load(Relaxed)
-    }
 }

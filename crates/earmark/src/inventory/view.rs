@@ -328,11 +328,6 @@ impl Inventory {
         }
     }
 
-    /// A handle of its own: no guard of the map outlives this call.
-    fn extra_of(&self, index: u32) -> Option<Arc<Extra>> {
-        self.extras.get(&index).map(|extra| Arc::clone(&extra))
-    }
-
     fn describe(&self, index: u32, looked: &Looked, now: u64) -> Option<Reservation> {
         let snapshot = looked.snapshot;
         let generation = snapshot.generation();

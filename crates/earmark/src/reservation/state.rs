@@ -290,6 +290,15 @@ impl Snapshot {
         Ok(Self(PHASE.put(self.0, CHANGING)))
     }
 
+    /// Rule: money came, perhaps late; what still stands is confirmed, overdue or not.
+    pub(crate) fn end_late(self, generation: u32, now: u64, policy: PendingPolicy) -> Result<Self, No> {
+        match self.in_time(generation, now, policy) {
+            Ok(_) => Ok(self.ended(End::Confirmed)),
+            Err(No::Due) => Ok(self.ended(End::Reacquired)),
+            Err(no) => Err(no),
+        }
+    }
+
     /// Rule: what an expired one held is forgotten; from here on its slot may be given back.
     pub(crate) fn forget(self, generation: u32) -> Result<Self, No> {
         match self.alive(generation) {

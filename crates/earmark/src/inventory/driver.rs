@@ -1,0 +1,279 @@
+//! Who moves the time: a driver thread or task; and closing.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Release},
+};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::Inventory;
+use crate::reservation::id::ReservationId;
+use crate::reservation::state::{Phase, Standing};
+
+/// The shortest and longest pause between two sweeps of a driver.
+const PERIOD_MIN: Duration = Duration::from_millis(1);
+const PERIOD_MAX: Duration = Duration::from_secs(1);
+
+/// What a driver did in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DriverReport {
+    /// Sweeps made.
+    pub sweeps: u64,
+    /// Reservations that expired in them.
+    pub expired: u64,
+    /// Sweeps in which the clock, or another piece of the user's code, panicked; the driver went on.
+    pub panics: u64,
+}
+
+/// A thread that sweeps every `period` and keeps the engine's tick moving. Stops and joins on drop.
+///
+/// It holds a share of the inventory, which lives at least as long.
+///
+/// ```
+/// # use earmark::*;
+/// use std::{sync::Arc, time::Duration};
+/// let inventory = Arc::new(Inventory::new());
+/// let driver = Driver::spawn(Arc::clone(&inventory), Duration::from_millis(1))?;
+/// // ... sell ...
+/// let report = driver.stop();
+/// assert_eq!(report.panics, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Driver {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<DriverReport>>,
+}
+
+impl Driver {
+    /// Starts the thread. The period is brought between 1 ms and 1 s; 1 to 2 ms is what expiry to the
+    /// tick needs.
+    ///
+    /// # Errors
+    /// What the operating system says when it cannot start a thread.
+    pub fn spawn(inventory: Arc<Inventory>, period: Duration) -> std::io::Result<Self> {
+        let period = period.clamp(PERIOD_MIN, PERIOD_MAX);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let attached = Attached::new(inventory);
+        let thread = std::thread::Builder::new().name("earmark-driver".to_owned()).spawn(move || {
+            let mut report = DriverReport::default();
+            while !stopped.load(Acquire) {
+                if attached.drive(&mut report) {
+                    std::thread::park_timeout(period);
+                }
+            }
+            report
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+
+    /// Stops the thread, waits for it and tells what it did.
+    pub fn stop(mut self) -> DriverReport {
+        self.join()
+    }
+
+    fn join(&mut self) -> DriverReport {
+        self.stop.store(true, Release);
+        let Some(thread) = self.thread.take() else { return DriverReport::default() };
+        thread.thread().unpark();
+        thread.join().unwrap_or_default()
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+/// Counts as a driver from its making to its drop, also if it unwinds.
+struct Attached(Arc<Inventory>);
+
+impl Attached {
+    fn new(inventory: Arc<Inventory>) -> Self {
+        inventory.time.attach_driver();
+        Self(inventory)
+    }
+
+    /// One sweep; whether it left nothing that is due.
+    fn drive(&self, report: &mut DriverReport) -> bool {
+        report.sweeps += 1;
+        match catch_unwind(AssertUnwindSafe(|| self.0.sweep())) {
+            Ok(advanced) => {
+                report.expired += advanced.expired as u64;
+                // Incomplete without work done: something is being changed; give it a moment.
+                advanced.complete || advanced.looked == 0 || advanced.expired == 0
+            }
+            Err(_) => {
+                report.panics += 1;
+                true
+            }
+        }
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.0.time.detach_driver();
+    }
+}
+
+/// The same as a task of a tokio runtime. Stops on drop; [`stop`](Self::stop) waits for it.
+///
+/// A sweep takes up to about half a millisecond of the worker it runs on (`sweep_budget`).
+///
+/// ```
+/// # use earmark::*;
+/// use std::{sync::Arc, time::Duration};
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+/// # runtime.block_on(async {
+/// let inventory = Arc::new(Inventory::new());
+/// let driver = TokioDriver::spawn(Arc::clone(&inventory), Duration::from_millis(1))?;
+/// // ... sell ...
+/// let report = driver.stop().await;
+/// assert_eq!(report.panics, 0);
+/// # Ok::<(), std::io::Error>(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[cfg(feature = "tokio")]
+#[derive(Debug)]
+pub struct TokioDriver {
+    stop: Arc<tokio::sync::Notify>,
+    task: Option<tokio::task::JoinHandle<DriverReport>>,
+}
+
+#[cfg(feature = "tokio")]
+impl TokioDriver {
+    /// Starts the task on the current runtime, whose time driver must be enabled. The period is brought
+    /// between 1 ms and 1 s.
+    ///
+    /// # Errors
+    /// `NotConnected` outside of a runtime.
+    pub fn spawn(inventory: Arc<Inventory>, period: Duration) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Handle::try_current()
+            .map_err(|error| std::io::Error::new(std::io::ErrorKind::NotConnected, error))?;
+        let period = period.clamp(PERIOD_MIN, PERIOD_MAX);
+        let stop = Arc::new(tokio::sync::Notify::new());
+        let stopped = Arc::clone(&stop);
+        let attached = Attached::new(inventory);
+        let task = runtime.spawn(async move {
+            let mut report = DriverReport::default();
+            loop {
+                while !attached.drive(&mut report) {
+                    tokio::task::yield_now().await;
+                }
+                if tokio::time::timeout(period, stopped.notified()).await.is_ok() {
+                    return report;
+                }
+            }
+        });
+        Ok(Self { stop, task: Some(task) })
+    }
+
+    /// Stops the task, waits for it and tells what it did.
+    pub async fn stop(mut self) -> DriverReport {
+        self.stop.notify_one();
+        match self.task.take() {
+            Some(task) => task.await.unwrap_or_default(),
+            None => DriverReport::default(),
+        }
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl Drop for TokioDriver {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+}
+
+/// What a close does with what is still reserved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseMode {
+    /// Nothing: it may still be confirmed, released, or expire. Ask again to see what is left.
+    Drain,
+    /// Release what no payment runs for.
+    Release,
+}
+
+/// What a close found and did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[must_use]
+#[non_exhaustive]
+pub struct CloseReport {
+    /// Reservations released by this close.
+    pub released: usize,
+    /// Still reserved.
+    pub reserved: usize,
+    /// Still paying.
+    pub paying: usize,
+    /// Still waiting for the outcome of a payment.
+    pub pending: usize,
+    /// Still waiting for a person.
+    pub in_review: usize,
+    /// Being changed this instant.
+    pub changing: usize,
+}
+
+impl CloseReport {
+    /// Whether nothing lives any more.
+    #[must_use]
+    pub const fn is_drained(&self) -> bool {
+        self.reserved + self.paying + self.pending + self.in_review + self.changing == 0
+    }
+}
+
+impl Inventory {
+    /// Takes no new reservations from here on, and tells what still lives. Ends, payments and commands
+    /// on stock go on. Call it again until the report is drained. One pass over the slots in use.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+    /// assert_eq!(inventory.close(CloseMode::Drain).reserved, 1);
+    /// assert!(matches!(inventory.reserve(tee, Quantity::ONE, Ttl::MIN), Err(ReserveError::Closed)));
+    /// inventory.confirm(id)?;
+    /// assert!(inventory.close(CloseMode::Drain).is_drained());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn close(&self, mode: CloseMode) -> CloseReport {
+        self.closed.store(true, Release);
+        while !self.sweep().complete {
+            // Something due is being changed, or the backlog is long: a bounded look, then report it as it is.
+            if self.sweep().expired == 0 {
+                break;
+            }
+        }
+        let mut report = CloseReport::default();
+        for at in 0..self.slab.high_water() {
+            let Some(slot) = self.slab.get(at) else { continue };
+            let seen = slot.snapshot();
+            let id: ReservationId = self.id(at, seen.generation());
+            match seen.standing() {
+                Standing::Live(Phase::Reserved) if mode == CloseMode::Release && self.release(id).is_ok() => {
+                    report.released += 1;
+                }
+                Standing::Live(Phase::Reserved) => report.reserved += 1,
+                Standing::Live(Phase::Paying) => report.paying += 1,
+                Standing::Live(Phase::PaymentPending) => report.pending += 1,
+                Standing::Live(Phase::InReview) => report.in_review += 1,
+                Standing::Changing => report.changing += 1,
+                Standing::Free | Standing::Ended(_) => {}
+            }
+        }
+        report
+    }
+}

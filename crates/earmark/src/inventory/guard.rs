@@ -1,0 +1,286 @@
+//! Guards: a reservation that is released unless somebody says otherwise.
+//!
+//! Dropping a guard never waits, never reads the clock and never panics. If another call is changing
+//! the reservation that instant, it is left to its deadline and counted (`Counts::drops_left`).
+
+use std::sync::Arc;
+
+use super::request::{ReserveRequest, Reserved};
+use super::{Inventory, Lost};
+use crate::clock::Timestamp;
+use crate::error::{ConfirmError, ReleaseError, ReserveError};
+use crate::reservation::id::ReservationId;
+
+/// A reservation that borrows its inventory and is released when the guard is dropped.
+///
+/// To keep the reservation beyond the guard, [`detach`](Self::detach) it: the bare id is all that
+/// [`Inventory::confirm`] and the others need.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// {
+///     let _guard = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?;
+///     assert_eq!(inventory.available(tee)?, 0);
+/// } // changed our mind
+/// assert_eq!(inventory.available(tee)?, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "dropping the guard releases the reservation"]
+pub struct Guard<'a> {
+    inventory: &'a Inventory,
+    reserved: Reserved,
+    armed: bool,
+}
+
+impl<'a> Guard<'a> {
+    #[inline]
+    pub(super) const fn new(inventory: &'a Inventory, reserved: Reserved) -> Self {
+        Self { inventory, reserved, armed: true }
+    }
+}
+
+/// A reservation that keeps its inventory alive and is released when the guard is dropped: for tasks
+/// and structures that outlive a borrow. Otherwise like [`Guard`].
+///
+/// ```
+/// # use earmark::*;
+/// # use std::sync::Arc;
+/// # let inventory = Arc::new(Inventory::new());
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE);
+/// let guard = inventory.reserve_owned(&request)?;
+/// std::thread::spawn(move || guard.confirm()).join().expect("no panic")?;
+/// assert_eq!(inventory.levels(tee)?.committed, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "dropping the guard releases the reservation"]
+pub struct OwnedGuard {
+    inventory: Arc<Inventory>,
+    reserved: Reserved,
+    armed: bool,
+}
+
+macro_rules! guard {
+    ($guard:ty, $setup:literal, $make:literal) => {
+        impl $guard {
+            /// The reservation's name.
+            ///
+            /// ```
+            #[doc = $setup]
+            #[doc = $make]
+            /// assert!(inventory.get(guard.id()).is_some());
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            #[must_use]
+            pub const fn id(&self) -> ReservationId {
+                self.reserved.id
+            }
+
+            /// Units set aside over all its lines when it was made; parts released since still count.
+            ///
+            /// ```
+            #[doc = $setup]
+            #[doc = $make]
+            /// assert_eq!(guard.units(), 1);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            #[must_use]
+            pub const fn units(&self) -> u64 {
+                self.reserved.units
+            }
+
+            /// When it expires, as of when it was made, on the engine's clock; where it was moved since,
+            /// [`Inventory::get`] knows.
+            ///
+            /// ```
+            #[doc = $setup]
+            #[doc = $make]
+            /// assert!(guard.deadline() > inventory.now());
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            #[must_use]
+            pub const fn deadline(&self) -> Timestamp {
+                self.reserved.deadline
+            }
+
+            /// All three: the answer that a bare reserve would have given.
+            ///
+            /// ```
+            #[doc = $setup]
+            #[doc = $make]
+            /// assert_eq!(guard.reserved().id, guard.id());
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            pub const fn reserved(&self) -> Reserved {
+                self.reserved
+            }
+
+            /// Confirms the reservation: [`Inventory::confirm`]. Whatever the answer, nothing is released
+            /// on drop any more: after `Contended` the reservation stands until it is ended by its id, or
+            /// expires.
+            ///
+            /// ```
+            #[doc = $setup]
+            #[doc = $make]
+            /// guard.confirm()?;
+            /// assert_eq!(inventory.levels(tee)?.committed, 1);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            ///
+            /// # Errors
+            /// [`ConfirmError`], as with [`Inventory::confirm`].
+            #[inline]
+            pub fn confirm(mut self) -> Result<(), ConfirmError> {
+                self.armed = false; // before the call: also if the user's clock panics in it
+                self.inventory.confirm(self.reserved.id)
+            }
+
+            /// Releases the reservation and tells how it went: [`Inventory::release`]. After `Contended`
+            /// it stands until it is ended by its id, or expires.
+            ///
+            /// ```
+            #[doc = $setup]
+            #[doc = $make]
+            /// guard.release()?;
+            /// assert_eq!(inventory.available(tee)?, 1);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            ///
+            /// # Errors
+            /// [`ReleaseError`], as with [`Inventory::release`].
+            #[inline]
+            pub fn release(mut self) -> Result<(), ReleaseError> {
+                self.armed = false;
+                self.inventory.release(self.reserved.id)
+            }
+
+            /// Gives up the guard and keeps the reservation: it lives until it is ended by its id, or
+            /// expires.
+            ///
+            /// ```
+            #[doc = $setup]
+            #[doc = $make]
+            /// let id = guard.detach();
+            /// assert_eq!(inventory.available(tee)?, 0); // still set aside
+            /// inventory.confirm(id)?;
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            #[inline]
+            #[must_use = "without its id the reservation can only expire"]
+            pub fn detach(mut self) -> ReservationId {
+                self.armed = false;
+                self.reserved.id
+            }
+        }
+
+        impl Drop for $guard {
+            #[inline]
+            fn drop(&mut self) {
+                if self.armed {
+                    self.inventory.drop_guarded(self.reserved.id);
+                }
+            }
+        }
+    };
+}
+
+guard!(
+    Guard<'_>,
+    "# use earmark::*;
+# let inventory = Inventory::new();
+# let tee = inventory.declare(LineSpec::new(\"TEE\"))?;
+# inventory.receive(tee, Quantity::ONE, &Cause::none())?;",
+    "let guard = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?;"
+);
+guard!(
+    OwnedGuard,
+    "# use earmark::*;
+# let inventory = std::sync::Arc::new(Inventory::new());
+# let tee = inventory.declare(LineSpec::new(\"TEE\"))?;
+# inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+# let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE);",
+    "let guard = inventory.reserve_owned(&request)?;"
+);
+
+impl Inventory {
+    /// [`reserve_with`](Self::reserve_with) for a guard that keeps the inventory alive.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::sync::Arc;
+    /// let inventory = Arc::new(Inventory::new());
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE);
+    /// let guard: OwnedGuard = inventory.reserve_owned(&request)?;
+    /// assert_eq!(guard.units(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ReserveError`]; nothing was taken.
+    pub fn reserve_owned(self: &Arc<Self>, request: &ReserveRequest) -> Result<OwnedGuard, ReserveError> {
+        let reserved = self.serve(request)?;
+        Ok(OwnedGuard { inventory: Arc::clone(self), reserved, armed: true })
+    }
+
+    /// A guard is gone. That the reservation ended before is fine.
+    fn drop_guarded(&self, id: ReservationId) {
+        if let Err(Lost::Contended) = self.release_at_once(id) {
+            self.facts.drop_left(self.lane());
+        }
+    }
+}
+
+#[cfg(all(test, not(earmark_loom)))]
+mod tests {
+    use crate::reservation::state::Phase;
+    use crate::*;
+
+    fn stocked() -> (Inventory, StockId) {
+        let inventory = Inventory::new();
+        let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
+        let _ = inventory.receive(tee, Quantity::new(2).unwrap(), &Cause::none()).unwrap();
+        (inventory, tee)
+    }
+
+    #[test]
+    fn drop_releases_and_a_detached_or_ended_one_does_not() {
+        let (inventory, tee) = stocked();
+        let reserve = || inventory.reserve(tee, Quantity::ONE, Ttl::minutes(1).unwrap()).unwrap();
+        drop(reserve());
+        assert_eq!(inventory.available(tee).unwrap(), 2);
+        let guard = reserve();
+        inventory.confirm(guard.id()).unwrap();
+        drop(guard);
+        let id = reserve().detach();
+        assert_eq!(inventory.available(tee).unwrap(), 0);
+        inventory.release(id).unwrap();
+        assert_eq!((inventory.available(tee).unwrap(), inventory.counts().drops_left), (1, 0));
+    }
+
+    #[test]
+    fn a_drop_that_meets_another_call_leaves_it_to_the_deadline() {
+        let (inventory, tee) = stocked();
+        let guard = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(1).unwrap()).unwrap();
+        let id = guard.id();
+        let locked = inventory.lock(id, |phase| phase == Phase::Reserved).unwrap();
+        drop(guard);
+        assert_eq!(inventory.counts().drops_left, 1);
+        drop(locked);
+        inventory.release(id).unwrap();
+    }
+
+    #[test]
+    fn guards_cross_threads() {
+        const fn send_sync<T: Send + Sync>() {}
+        send_sync::<Guard<'_>>();
+        send_sync::<OwnedGuard>();
+    }
+}

@@ -1,0 +1,112 @@
+//! Money that comes late: taking an expired reservation up again.
+
+use super::ends::lost;
+use super::parts::Changing;
+use super::reserve::TakeRefused;
+use super::view::ChannelFact;
+use super::{Fact, Inventory, Lost};
+use crate::error::{ReacquireError, ShortItem};
+use crate::quantity::Quantity;
+use crate::reservation::id::ReservationId;
+use crate::reservation::state::{End, No, Slot};
+use crate::sync::Pause;
+
+/// How a late payment found its reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[must_use]
+#[non_exhaustive]
+pub enum Late {
+    /// Still alive: confirmed as usual.
+    InTime,
+    /// Expired, but all its units were still there and are committed now.
+    Reacquired,
+}
+
+impl Inventory {
+    /// Confirms a reservation whose money may have come after the deadline. If it expired, and what it
+    /// held is still remembered (`expired_retention`) and still there, its units are taken again and
+    /// committed at once, all or nothing. A forgotten id is refused, never guessed.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::time::Duration;
+    /// let clock = ManualClock::default();
+    /// let inventory = Inventory::builder().clock(clock.clone()).build()?;
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let id = inventory.reserve(tee, Quantity::ONE, Ttl::secs(30)?)?.detach();
+    /// clock.advance(Duration::from_secs(31)); // the provider took its time
+    /// assert!(inventory.confirm(id).is_err());
+    /// assert_eq!(inventory.confirm_or_reacquire(id)?, Late::Reacquired);
+    /// assert_eq!(inventory.levels(tee)?.committed, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ReacquireError`]; nothing changed.
+    pub fn confirm_or_reacquire(&self, id: ReservationId) -> Result<Late, ReacquireError> {
+        let refused = |lost| match lost {
+            Lost::NotFound => ReacquireError::NotFound { id },
+            Lost::Ended(end) => ReacquireError::Ended { id, end },
+            Lost::Contended | Lost::Phase(_) => ReacquireError::Contended { id },
+        };
+        let slot = self.slot(id).map_err(refused)?;
+        let policy = self.settings.pending_policy;
+        let now = self.time.now();
+        let mut pause = Pause::new();
+        loop {
+            // Alive, perhaps overdue and not swept yet: its units are still set aside.
+            match slot.update(|seen| seen.end_late(id.generation, now, policy)) {
+                Ok(before) => {
+                    let in_time = before.in_time(id.generation, now, policy).is_ok();
+                    let (end, late) =
+                        if in_time { (End::Confirmed, Late::InTime) } else { (End::Reacquired, Late::Reacquired) };
+                    let body = slot.body(now);
+                    self.settle_ended(id, &body, end, true);
+                    self.finish(id, &body, now);
+                    return Ok(late);
+                }
+                Err(No::Ended(End::Expired)) => {}
+                Err(No::Busy) if pause.wait() => continue,
+                Err(no) => return Err(refused(lost(no))),
+            }
+            return match slot.update(|seen| seen.reopen(id.generation)) {
+                Ok(before) => self.reacquire(id, slot, Changing::new(slot, before), now),
+                Err(No::Ended(End::Expired)) => Err(ReacquireError::NotFound { id }), // what it held is forgotten
+                Err(No::Busy | No::Phase(_)) if pause.wait() => continue,
+                Err(no) => Err(refused(lost(no))),
+            };
+        }
+    }
+
+    fn reacquire(
+        &self,
+        id: ReservationId,
+        slot: &Slot,
+        changing: Changing<'_>,
+        now: u64,
+    ) -> Result<Late, ReacquireError> {
+        let body = slot.body(now);
+        let items = self.items_of(id.slot, &body);
+        self.take_all(&items).map_err(|refused| match refused {
+            TakeRefused::Short(short) => ReacquireError::Short { id, short },
+            TakeRefused::Contended(_) => ReacquireError::Contended { id },
+            TakeRefused::Retired(line) | TakeRefused::Unknown(line) => {
+                let asked = items.iter().find(|item| item.line == line).map_or(Quantity::ONE, |item| item.quantity);
+                ReacquireError::Short { id, short: [ShortItem { line, asked, available: 0 }].into() }
+            }
+        })?;
+        self.facts.record(self.lane(), Fact::Ended { id, end: End::Reacquired, units: items.units() });
+        self.note_channel(body.channel, ChannelFact::Ended(End::Reacquired));
+        changing.end(End::Reacquired);
+        for item in items.iter() {
+            if let Some(counter) = self.counter(item.line) {
+                counter.end(item.quantity.get(), 0);
+            }
+        }
+        self.leave_all(&items);
+        self.finish(id, &body, now);
+        Ok(Late::Reacquired)
+    }
+}

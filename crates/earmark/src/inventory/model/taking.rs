@@ -1,0 +1,506 @@
+//! Steps that reserve.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use super::ops::{self, Dice, Step};
+use super::world::{Check, Command, KeySaid, Said, World, ensure, key_said, said};
+use crate::clock::Ttl;
+use crate::inventory::{Cause, Channel, Item, ReserveRequest, Reserved, Shortage, State};
+use crate::{
+    ConfirmError, End, KeyError, Phase, Quantity, ReleaseError, ReservationId, ReserveError, StockError, StockId,
+    UNITS_MAX,
+};
+
+/// Reservations of one backlog: more than several helping calls can settle.
+const BACKLOG: u32 = 1_500;
+
+impl World<'_> {
+    pub(super) fn reserve(&mut self, step: Step, by_name: bool) -> Check {
+        let mut dice = Dice::of(step);
+        let line = self.line(dice.word());
+        let (quantity, ttl) = (self.units(line, dice.word()), self.ttl(step));
+        let request = ReserveRequest::new(ttl).with_item(line, quantity);
+        let engine = Arc::clone(&self.engine);
+        if !by_name {
+            let found = engine.reserve(line, quantity, ttl);
+            let known = self.check_plain(&request, found.as_ref().map(|guard| guard.reserved()).map_err(Clone::clone))?;
+            return found.map_or(Ok(()), |guard| {
+                if known { self.guarded(dice.roll(16), guard) } else { self.keep(guard.detach()) }
+            });
+        }
+        let (sku, location) = self.name_of(line);
+        let found = match &location {
+            Some(location) => engine.reserve_named_at(&sku, location, quantity, ttl),
+            None => engine.reserve_named(&sku, quantity, ttl),
+        };
+        if self.truth.line(line).is_none() {
+            let expected = ReserveError::UnknownName {
+                sku: sku.as_str().into(),
+                location: location.as_deref().map(Into::into),
+            };
+            let found = found.map(|guard| guard.detach());
+            self.run.borrow_mut().tally.see_reserve(&found.clone().map(drop));
+            return self.same("reserve_named", &found, &Err(expected));
+        }
+        self.check_plain(&request, found.as_ref().map(|guard| guard.reserved()).map_err(Clone::clone))?;
+        found.map_or(Ok(()), |guard| self.guarded(dice.roll(16), guard))
+    }
+
+    fn keep(&mut self, _id: ReservationId) -> Check {
+        Ok(())
+    }
+
+    fn check_plain(&mut self, request: &ReserveRequest, found: Result<Reserved, ReserveError>) -> Result<bool, String> {
+        self.check_served(request, &found)?;
+        Ok(found.is_ok())
+    }
+
+    /// A name that fits the line; of an undeclared line one that nobody has.
+    pub(super) fn name_of(&self, line: StockId) -> (String, Option<String>) {
+        match self.truth.line(line) {
+            Some(books) => (books.sku.clone(), books.location.clone()),
+            None => ("NOBODY".into(), (line.index() % 2 == 0).then(|| "nowhere".into())),
+        }
+    }
+
+    /// What becomes of a guard: mostly detached; dropped, confirmed or released at once.
+    fn guarded(&mut self, dice: u64, guard: crate::Guard<'_>) -> Check {
+        let id = guard.id();
+        match dice {
+            0 | 1 => drop(guard),
+            2 => {
+                let found = guard.confirm();
+                return self.check_confirm(id, &found);
+            }
+            3 => {
+                let found = guard.release();
+                return self.check_release(id, &found);
+            }
+            _ => {
+                self.same("detach", &guard.detach(), &id)?;
+                return Ok(());
+            }
+        }
+        if let super::reference::Stand::Live(_) = self.truth.stand(id) {
+            self.touched(self.truth.items(id).into_keys());
+            self.truth.end(id, End::Released, &BTreeMap::new());
+        }
+        Ok(())
+    }
+
+    /// A request of all sorts.
+    pub(super) fn request(&mut self, step: Step, dice: &mut Dice) -> ReserveRequest {
+        let set = &self.truth.set;
+        let owners = set.profile == ops::OWNERS;
+        let items = match dice.roll(24) {
+            0 => 0,
+            1 => set.items_max + 1,
+            2..12 => 1,
+            _ => 1 + dice.roll(set.items_max as u64) as usize,
+        };
+        let mut request = ReserveRequest::new(self.ttl(step));
+        for _ in 0..items {
+            let word = dice.word();
+            // A cart with several lines would nearly always name an unknown one.
+            let line = if items > 1 && word % 8 != 0 { self.known_line(word / 8) } else { self.line(word / 8) };
+            request = request.with_item(line, self.units(line, dice.word()));
+        }
+        if items == 1 && self.truth.set.items_max > 1 && dice.roll(40) == 0 {
+            let most = Quantity::new(UNITS_MAX).unwrap_or(Quantity::ONE);
+            request = request.with_item(request.items[0].line, most);
+        }
+        if dice.roll(if owners { 8 } else { 3 }) != 0 && (owners || dice.roll(2) == 0) {
+            request = request.with_owner(self.engine.owner(&format!("owner {}", dice.roll(5))));
+        }
+        if dice.roll(4) == 0 {
+            let channels = self.truth.channels.len() as u64;
+            let known = dice.roll(12) != 0 && channels > 0;
+            let channel = if known { 1 + dice.roll(channels) } else { channels + 1 + dice.roll(4) };
+            request = request.with_channel(Channel(channel as u16));
+        }
+        if let Some(key) = self.key(dice.word()) {
+            request = request.with_key(key);
+        }
+        if dice.roll(4) == 0 {
+            let bytes = if dice.roll(8) == 0 { self.truth.set.metadata_max + 1 } else { dice.roll(9) as usize };
+            request = request.with_metadata(&"m".repeat(bytes));
+        }
+        if dice.roll(5) == 0 { request.with_shortage(Shortage::TakeRest) } else { request }
+    }
+
+    pub(super) fn reserve_with(&mut self, step: Step) -> Check {
+        let mut dice = Dice::of(step);
+        let request = self.request(step, &mut dice);
+        let engine = Arc::clone(&self.engine);
+        let replay = request.key.is_some();
+        let found = engine.reserve_with(&request);
+        self.check_served(&request, &found.as_ref().map(|guard| guard.reserved()).map_err(Clone::clone))?;
+        self.noted(Command::Reserve(request));
+        match found {
+            Ok(guard) if replay => self.keep(guard.detach()),
+            Ok(guard) => self.guarded(dice.roll(16), guard),
+            Err(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn reserve_owned(&mut self, step: Step) -> Check {
+        let mut dice = Dice::of(step);
+        let request = self.request(step, &mut dice);
+        let found = self.engine.reserve_owned(&request);
+        self.check_served(&request, &found.as_ref().map(|guard| guard.reserved()).map_err(Clone::clone))?;
+        let Ok(guard) = found else { return Ok(()) };
+        let id = guard.id();
+        match dice.roll(6) {
+            0 if request.key.is_none() => {
+                drop(guard);
+                self.touched(self.truth.items(id).into_keys());
+                self.truth.end(id, End::Released, &BTreeMap::new());
+                Ok(())
+            }
+            1 if request.key.is_none() => {
+                let found = guard.confirm();
+                self.check_confirm(id, &found)
+            }
+            2 if request.key.is_none() => {
+                let found = guard.release();
+                self.check_release(id, &found)
+            }
+            _ => self.keep(guard.detach()),
+        }
+    }
+
+    pub(super) fn reserve_batch(&mut self, step: Step) -> Check {
+        let mut dice = Dice::of(step);
+        let requests: Vec<_> = (0..1 + dice.roll(4)).map(|_| self.request(step, &mut dice)).collect();
+        let found = self.engine.reserve_batch(&requests);
+        self.same("reserve_batch: answers", &found.len(), &requests.len())?;
+        for (request, found) in requests.iter().zip(&found) {
+            // Each was answered after the ones before it.
+            self.check_served(request, found)?;
+        }
+        Ok(())
+    }
+
+    /// The answer to a request, its key judged first.
+    pub(super) fn check_served(&mut self, request: &ReserveRequest, found: &Result<Reserved, ReserveError>) -> Check {
+        self.run.borrow_mut().tally.see_reserve(&found.clone().map(drop));
+        let form = self.truth.judge_form(request);
+        if !form.is_empty() {
+            return match found {
+                Err(error) => self.one_of("reserve", error, &form),
+                Ok(reserved) => Err(format!("reserve: {reserved:?}, expected one of {form:?}")),
+            };
+        }
+        let command = command("reserve", request);
+        if self.keyed(request.key, &command, found, key_said!(ReserveError, found))? {
+            return Ok(());
+        }
+        self.check_taken(request, found, None)?;
+        let undecided = matches!(
+            found,
+            Err(ReserveError::Contended { .. } | ReserveError::Full(_) | ReserveError::Key(_) | ReserveError::Closed)
+        );
+        if !undecided {
+            self.remember(request.key, command, found);
+        }
+        Ok(())
+    }
+
+    /// The answer to a request that was judged on stock and caps.
+    fn check_taken(
+        &mut self,
+        request: &ReserveRequest,
+        found: &Result<Reserved, ReserveError>,
+        except: Option<ReservationId>,
+    ) -> Check {
+        let verdict = self.truth.judge(request, except);
+        match found {
+            Err(ReserveError::Contended { .. }) => self.contended("reserve"),
+            Err(error) if verdict.perhaps.contains(error) => Ok(()),
+            Err(error) => {
+                self.truth.attempt_failed();
+                self.one_of("P4: reserve", error, &verdict.refusals)
+            }
+            Ok(reserved) => {
+                ensure!(verdict.refusals.is_empty(), "reserve: {reserved:?}, expected one of {:?}", verdict.refusals);
+                self.check_made(request, *reserved, verdict.takes)
+            }
+        }
+    }
+
+    /// A reservation was made: with the units, the deadline and an id of its own.
+    pub(super) fn check_made(
+        &mut self,
+        request: &ReserveRequest,
+        reserved: Reserved,
+        takes: BTreeMap<StockId, u32>,
+    ) -> Check {
+        let units: u64 = takes.values().map(|units| u64::from(*units)).sum();
+        self.same("reserve: units", &reserved.units, &units)?;
+        self.same("reserve: deadline", &reserved.deadline.as_millis(), &self.truth.after(request.ttl))?;
+        let known = self.truth.all.get(&reserved.id);
+        ensure!(known.is_none(), "P2: {} was given out before, to {known:?}", reserved.id);
+        self.touched(takes.keys().copied());
+        self.truth.make(reserved, request, takes);
+        self.entries += 1;
+        Ok(())
+    }
+
+    pub(super) fn replace(&mut self, step: Step) -> Check {
+        let mut dice = Dice::of(step);
+        let mut request = self.request(step, &mut dice);
+        request.shortage = Shortage::Refuse;
+        let old = self.id(dice.word());
+        if let (Some(owner), false) = (self.truth.all.get(&old).and_then(|held| held.owner), dice.roll(12) == 0) {
+            request = request.with_owner(owner);
+        }
+        self.replace_with(old, request)
+    }
+
+    pub(super) fn replace_with(&mut self, old: ReservationId, request: ReserveRequest) -> Check {
+        use crate::ReplaceError as Error;
+        let found = self.engine.replace(old, &request);
+        self.see("replace", super::classes::replace(&found.clone().map(drop)));
+        if let Err(Error::Reserve(error)) = &found {
+            self.run.borrow_mut().tally.see_inner(Some(error));
+        }
+        self.noted(Command::Replace(old, request.clone()));
+        let form = self.truth.judge_form(&request);
+        if !form.is_empty() {
+            let form: Vec<_> = form.into_iter().map(Error::Reserve).collect();
+            return self.one_of("replace", &found, &form.into_iter().map(Err).collect::<Vec<_>>());
+        }
+        let Some(owner) = request.owner else {
+            return self.same("replace", &found, &Err(Error::NotOwner { id: old }));
+        };
+        let command = format!("{} for {old}", command("replace", &request));
+        let key_said = match &found {
+            Err(Error::Reserve(error)) => key_said!(ReserveError, Err::<(), _>(error.clone()).as_ref()),
+            _ => None,
+        };
+        if self.keyed(request.key, &command, &found, key_said)? {
+            return Ok(());
+        }
+        self.check_replaced(old, owner, &request, &found)?;
+        let undecided = matches!(
+            &found,
+            Err(Error::Contended { .. } | Error::Reserve(ReserveError::Contended { .. } | ReserveError::Full(_)))
+        );
+        if !undecided {
+            self.remember(request.key, command, &found);
+        }
+        Ok(())
+    }
+
+    fn check_replaced(
+        &mut self,
+        old: ReservationId,
+        owner: crate::Owner,
+        request: &ReserveRequest,
+        found: &Result<Reserved, crate::ReplaceError>,
+    ) -> Check {
+        use crate::ReplaceError as Error;
+        let verdict = self.truth.judge(request, Some(old));
+        let owner_full = |error: &ReserveError| matches!(error, ReserveError::Full(_));
+        if let Err(Error::Reserve(error)) = found
+            && owner_full(error)
+        {
+            // The tables are asked first.
+            let (perhaps, refusals) = (&verdict.perhaps, &verdict.refusals);
+            ensure!(perhaps.contains(error) || refusals.contains(error), "P10: replace: {error}");
+            return Ok(());
+        }
+        if !found.is_ok() {
+            self.truth.attempt_failed();
+        }
+        let Some(phase) = self.lost("replace", old, said!(Error, found, old))? else { return Ok(()) };
+        let mine = self.truth.all[&old].owner == Some(owner);
+        let mut right = Vec::new();
+        if phase != Phase::Reserved {
+            right.push(Error::WrongPhase { id: old, phase });
+        }
+        if !mine {
+            right.push(Error::NotOwner { id: old });
+        }
+        if right.is_empty() {
+            let kept = self.truth.items(old);
+            right.extend(verdict.refusals.iter().map(|error| Error::Reserve(differing(error, &kept))));
+            right.extend(verdict.refusals.into_iter().map(Error::Reserve));
+        }
+        match found {
+            Ok(reserved) => {
+                // A line that is retired may keep what it gave already.
+                let kept = self.truth.items(old);
+                let kept_all = |line: &StockId| verdict.takes.get(line) <= kept.get(line);
+                right.retain(|error| match error {
+                    Error::Reserve(ReserveError::Retired { line }) => !kept_all(line),
+                    _ => true,
+                });
+                ensure!(right.is_empty(), "replace: {reserved:?}, expected one of {right:?}");
+                let mut takes: BTreeMap<StockId, u32> = BTreeMap::new();
+                for Item { line, quantity } in &request.items {
+                    *takes.entry(*line).or_default() += quantity.get();
+                }
+                self.touched(self.truth.items(old).into_keys());
+                self.check_made(request, *reserved, takes)?;
+                self.truth.end(old, End::Replaced, &BTreeMap::new());
+                Ok(())
+            }
+            Err(error) => self.one_of("P4: replace", error, &right),
+        }
+    }
+
+    /// A backlog that no single call can settle: the answer is `contended`, never `insufficient` (P4).
+    pub(super) fn backlog(&mut self, step: Step) -> Check {
+        let line = self.known_line(step.a);
+        let Some(books) = self.truth.line(line) else { return Ok(()) };
+        if books.retired || self.truth.closed {
+            return Ok(());
+        }
+        let room = self.truth.set.reservations_max.saturating_sub(self.truth.live.len() + self.truth.parked.len());
+        let many = BACKLOG.min(room as u32).saturating_sub(200);
+        let ttl = Ttl::millis(10 + u64::from(step.c % 5_000)).unwrap_or(Ttl::MIN).min(self.truth.set.life_max);
+        if let Ok(quantity) = Quantity::new(many) {
+            let found = self.engine.receive(line, quantity, &Cause::none());
+            self.check_received(line, quantity, &Cause::none(), &found)?;
+        }
+        for _ in 0..many {
+            let found = self.engine.reserve(line, Quantity::ONE, ttl).map(|guard| {
+                let reserved = guard.reserved();
+                let _ = guard.detach();
+                reserved
+            });
+            self.check_taken(&ReserveRequest::new(ttl).with_item(line, Quantity::ONE), &found, None)?;
+        }
+        self.move_to(self.truth.after(ttl))?;
+        let all = Quantity::new(self.truth.line(line).map_or(1, |books| books.on_hand + 1)).unwrap_or(Quantity::ONE);
+        for call in 0..2 * many / super::world::HELP as u32 {
+            let before = self.engine.counts().expired;
+            let contended = if call % 2 == 0 {
+                let request = ReserveRequest::new(Ttl::MIN).with_item(line, all);
+                let found = self.engine.reserve(line, all, Ttl::MIN).map(|guard| guard.reserved());
+                self.check_plain(&request, found.clone())?;
+                matches!(found, Err(ReserveError::Contended { .. }))
+            } else {
+                let found = self.engine.block(line, all, "backlog", &Cause::none());
+                self.check_blocked(line, all, "backlog", &found)?;
+                matches!(found, Err(StockError::Contended { .. }))
+            };
+            let expired = self.engine.counts().expired - before;
+            ensure!(!contended || expired > 0, "P10: contended, and the backlog did not shrink");
+        }
+        Ok(())
+    }
+
+    /// A call with a key that is under way: the clock calls back into the inventory.
+    pub(super) fn reenter(&mut self, step: Step) -> Check {
+        let line = self.known_line(step.a);
+        let key = self.engine.key(&format!("reentered {}", self.truth.order.len() + self.commands.len()));
+        let ttl = Ttl::millis(50).unwrap_or(Ttl::MIN).min(self.truth.set.life_max);
+        let request = ReserveRequest::new(ttl).with_item(line, Quantity::ONE).with_key(key);
+        let inner = Arc::new(Mutex::new(None));
+        let (engine, again, told) = (Arc::downgrade(&self.engine), request.clone(), Arc::clone(&inner));
+        self.clock.at_reading(1, move || {
+            if let Some(engine) = engine.upgrade() {
+                let found = engine.reserve_with(&again).map(|guard| guard.detach());
+                *told.lock().unwrap() = Some(found);
+            }
+        });
+        let found = self.engine.reserve_with(&request).map(|guard| {
+            let reserved = guard.reserved();
+            let _ = guard.detach();
+            reserved
+        });
+        self.clock.unhook();
+        if let Some(inner) = inner.lock().unwrap().take() {
+            self.run.borrow_mut().tally.see_reserve(&inner.clone().map(drop));
+            self.same("P7: a call under way", &inner, &Err(KeyError::InFlight.into()))?;
+        }
+        self.check_served(&request, &found)
+    }
+
+    pub(super) fn noted(&mut self, command: Command) {
+        if self.commands.len() >= 16 {
+            self.commands.remove(0);
+        }
+        self.commands.push(command);
+    }
+
+    /// An earlier command again: its key stands for it (P7).
+    pub(super) fn again(&mut self, step: Step) -> Check {
+        if self.commands.is_empty() {
+            return Ok(());
+        }
+        let command = self.commands[usize::from(step.a) % self.commands.len()].clone();
+        match command {
+            Command::Reserve(request) => {
+                let found = self.engine.reserve_batch(std::slice::from_ref(&request));
+                self.check_served(&request, &found[0])
+            }
+            Command::Confirm(id, key) => self.confirm_keyed(id, key),
+            Command::Replace(old, request) => self.replace_with(old, request),
+            Command::Receive(line, quantity, cause) => {
+                let found = self.engine.receive(line, quantity, &cause);
+                self.check_received(line, quantity, &cause, &found)
+            }
+            Command::Transfer(from, to, quantity, cause) => self.transfer_with(from, to, quantity, &cause),
+        }
+    }
+
+    pub(super) fn check_confirm(&mut self, id: ReservationId, found: &Result<(), ConfirmError>) -> Check {
+        self.see("confirm", super::classes::confirm(found));
+        let Some(_) = self.lost("confirm", id, said!(ConfirmError, found, id))? else { return Ok(()) };
+        self.same("confirm", found, &Ok(()))?;
+        let items = self.truth.items(id);
+        self.touched(items.keys().copied());
+        self.truth.end(id, End::Confirmed, &items);
+        Ok(())
+    }
+
+    pub(super) fn check_release(&mut self, id: ReservationId, found: &Result<(), ReleaseError>) -> Check {
+        self.see("release", super::classes::release(found));
+        let Some(_) = self.lost("release", id, said!(ReleaseError, found, id))? else { return Ok(()) };
+        self.same("release", found, &Ok(()))?;
+        self.touched(self.truth.items(id).into_keys());
+        self.truth.end(id, End::Released, &BTreeMap::new());
+        Ok(())
+    }
+
+    pub(super) fn is_live(&self, id: ReservationId) -> bool {
+        self.truth.all.get(&id).is_some_and(|held| matches!(held.state, State::Live(_)))
+    }
+}
+
+/// The decoded command, its key left out.
+fn command(what: &str, request: &ReserveRequest) -> String {
+    let mut items: BTreeMap<StockId, u32> = BTreeMap::new();
+    for item in &request.items {
+        *items.entry(item.line).or_default() += item.quantity.get();
+    }
+    let ReserveRequest { ttl, owner, channel, metadata, shortage, .. } = request;
+    format!("{what} {items:?} {ttl:?} {owner:?} {channel:?} {metadata:?} {shortage:?}")
+}
+
+/// The same refusal told of the difference alone: what is kept need not be asked for.
+fn differing(error: &ReserveError, kept: &BTreeMap<StockId, u32>) -> ReserveError {
+    let less = |line: StockId, asked: Quantity, available: u32| {
+        let kept = kept.get(&line).copied().unwrap_or(0);
+        (Quantity::new(asked.get().saturating_sub(kept)).unwrap_or(asked), available.saturating_sub(kept))
+    };
+    match error {
+        ReserveError::OutOfStock { line, asked } => ReserveError::OutOfStock { line: *line, asked: *asked },
+        ReserveError::Insufficient { line, asked, available } => match less(*line, *asked, *available) {
+            (asked, 0) => ReserveError::OutOfStock { line: *line, asked },
+            (asked, available) => ReserveError::Insufficient { line: *line, asked, available },
+        },
+        ReserveError::CartShort { short } => {
+            let mut short = short.to_vec();
+            for item in &mut short {
+                (item.asked, item.available) = less(item.line, item.asked, item.available);
+            }
+            ReserveError::CartShort { short: short.into() }
+        }
+        other => other.clone(),
+    }
+}

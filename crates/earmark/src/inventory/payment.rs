@@ -1,0 +1,185 @@
+//! Phases between reserved and the end: a payment runs, its outcome is unknown, a person decides.
+
+use super::ends::{confirm_error, lost};
+use super::{Fact, Inventory, Lost};
+use crate::clock::Timestamp;
+use crate::error::{ConfirmError, PaymentError, ReleaseError};
+use crate::reservation::id::ReservationId;
+use crate::reservation::state::{Phase, Snapshot, Standing};
+use crate::seeded::{Break, on};
+
+/// What a person decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Resolution {
+    /// The money is there.
+    Confirm,
+    /// It is not.
+    Release,
+}
+
+impl Inventory {
+    /// A payment begins: from here on a short deadline of its own counts (`payment_ttl` from now,
+    /// within the reservation's longest life). Begin it before taking the money; asking again while
+    /// paying gives the payment new time.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let guard = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(15)?)?;
+    /// let pay_until = inventory.begin_payment(guard.id())?;
+    /// assert!(pay_until < guard.deadline());
+    /// // ... the money is taken ...
+    /// guard.confirm()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`PaymentError`]: it ended, or its outcome is already pending or in review.
+    pub fn begin_payment(&self, id: ReservationId) -> Result<Timestamp, PaymentError> {
+        let from = |phase| matches!(phase, Phase::Reserved | Phase::Paying);
+        self.move_phase(id, from, Phase::Paying).map_err(|lost| payment_error(id, lost))
+    }
+
+    /// The payment's outcome is unknown: a long deadline counts (`pending_ttl` from now; not bounded by
+    /// the longest life). When it comes, `pending_policy` says whether the reservation is released or
+    /// waits for a person.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(15)?)?.detach();
+    /// inventory.begin_payment(id)?;
+    /// inventory.payment_pending(id)?; // the provider did not answer
+    /// inventory.confirm(id)?; // it did, hours later
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`PaymentError`]: it ended, or is in review.
+    pub fn payment_pending(&self, id: ReservationId) -> Result<Timestamp, PaymentError> {
+        let from = |phase| matches!(phase, Phase::Reserved | Phase::Paying | Phase::PaymentPending);
+        self.move_phase(id, from, Phase::PaymentPending).map_err(|lost| payment_error(id, lost))
+    }
+
+    /// [`payment_pending`](Self::payment_pending) for everything that is paying now: the provider is
+    /// down. Returns how many were moved. One pass over the slots in use.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(15)?)?.detach();
+    /// inventory.begin_payment(id)?;
+    /// assert_eq!(inventory.payments_pending(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn payments_pending(&self) -> usize {
+        let paying = |phase| phase == Phase::Paying;
+        let ids = self.ids_standing(Standing::Live(Phase::Paying));
+        ids.into_iter().filter(|&id| self.move_phase(id, paying, Phase::PaymentPending).is_ok()).count()
+    }
+
+    /// Everything that waits for a person, in no order. Sweeps first; one pass over the slots in use.
+    #[must_use]
+    pub fn reviews(&self) -> Vec<ReservationId> {
+        let _ = self.sweep();
+        self.ids_standing(Standing::Live(Phase::InReview))
+    }
+
+    /// Resolves what waits for a person; an answer for each id, in order.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::time::Duration;
+    /// let clock = ManualClock::default();
+    /// let inventory = Inventory::builder()
+    ///     .clock(clock.clone())
+    ///     .pending_policy(PendingPolicy::Review)
+    ///     .pending_ttl(Ttl::minutes(30)?)
+    ///     .build()?;
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+    /// inventory.payment_pending(id)?;
+    /// clock.advance(Duration::from_secs(3_600));
+    /// assert_eq!(inventory.reviews(), [id]);
+    /// assert_eq!(inventory.resolve_reviews(&[id], Resolution::Confirm), [Ok(())]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// For each id [`ConfirmError`]; `NotFound` also for one that lives but is not in review.
+    pub fn resolve_reviews(&self, ids: &[ReservationId], resolution: Resolution) -> Vec<Result<(), ConfirmError>> {
+        let resolve = |&id: &ReservationId| {
+            let slot = self.slot(id).map_err(|lost| confirm_error(id, lost))?;
+            let seen = slot.snapshot();
+            let now = self.time.judging(seen);
+            match seen.in_time(id.generation, now, self.settings.pending_policy) {
+                Ok(Phase::InReview) => {}
+                Ok(_) => return Err(ConfirmError::NotFound { id }),
+                Err(no) => return Err(confirm_error(id, lost(no))),
+            }
+            match resolution {
+                Resolution::Confirm => self.confirm(id),
+                Resolution::Release => self.release(id).map_err(|error| match error {
+                    ReleaseError::NotFound { id } => ConfirmError::NotFound { id },
+                    ReleaseError::Ended { id, end } => ConfirmError::Ended { id, end },
+                    ReleaseError::Contended { id } => ConfirmError::Contended { id },
+                }),
+            }
+        };
+        ids.iter().map(resolve).collect()
+    }
+
+    fn move_phase(&self, id: ReservationId, from: impl Fn(Phase) -> bool, to: Phase) -> Result<Timestamp, Lost> {
+        let slot = self.slot(id)?;
+        let (settings, read) = (&self.settings, self.time.now());
+        let born = slot.body(self.tick()).born; // of this generation, or the rule finds another
+        let moved = |current: u64| match to {
+            Phase::Paying => {
+                let end_of_life = born.saturating_add(settings.life_max.as_millis());
+                (read + settings.payment_ttl.as_millis()).min(end_of_life.max(current))
+            }
+            _ => (read + settings.pending_ttl.as_millis()).max(current),
+        };
+        let rule =
+            |seen: Snapshot, now: u64| seen.move_to(id.generation, now, settings.pending_policy, &from, to, moved);
+        let (before, now) = if on(Break::PendingBlind) && to == Phase::PaymentPending {
+            slot.update_blind(|seen| rule(seen, read)).map(|seen| (seen, read)).map_err(lost)?
+        } else {
+            self.decide(slot, rule)?
+        };
+        let current = before.deadline(now);
+        let deadline = moved(current);
+        if deadline < current {
+            self.wheel.push(id.slot, deadline);
+        }
+        self.facts.record(self.lane(), Fact::Moved { id, phase: to, deadline });
+        Ok(Timestamp::from_millis(deadline))
+    }
+
+    fn ids_standing(&self, standing: Standing) -> Vec<ReservationId> {
+        let all = 0..self.slab.high_water();
+        all.filter_map(|at| {
+            let seen = self.slab.get(at)?.snapshot();
+            (seen.standing() == standing).then(|| self.id(at, seen.generation()))
+        })
+        .collect()
+    }
+}
+
+const fn payment_error(id: ReservationId, lost: Lost) -> PaymentError {
+    match lost {
+        Lost::NotFound => PaymentError::NotFound { id },
+        Lost::Ended(end) => PaymentError::Ended { id, end },
+        Lost::Contended => PaymentError::Contended { id },
+        Lost::Phase(phase) => PaymentError::WrongPhase { id, phase },
+    }
+}

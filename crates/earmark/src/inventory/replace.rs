@@ -1,0 +1,131 @@
+//! Replacing: an owner's new reservation takes the place of the old one, by the difference.
+//!
+//! While the old one is `Changing`, what the new one needs more is taken as a cart takes it, then the
+//! new one is published, the old one ends, and what it held too much goes back. If anything is short the
+//! old one stands as it was.
+
+use super::owners::{OwnerBook, OwnerBusy};
+use super::request::{Item, ReserveRequest, Reserved};
+use super::reserve::TakeRefused;
+use super::view::ChannelFact;
+use super::{Fact, Inventory, Lost, NO_CHANNEL};
+use crate::error::{ReplaceError, ReserveError};
+use crate::quantity::Quantity;
+use crate::reservation::id::ReservationId;
+use crate::reservation::state::{End, Phase};
+use crate::seeded::{Break, on};
+
+impl Inventory {
+    /// Swaps an owner's reservation for another, atomically and by the difference: units that both hold
+    /// are never free in between. The old id answers `Replaced`. The owner's caps are judged as if the
+    /// old one were gone already. [`Shortage::TakeRest`](crate::Shortage::TakeRest) is not served here:
+    /// the new reservation is made whole or not at all.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+    /// let request = ReserveRequest::new(Ttl::minutes(5)?).with_owner(inventory.owner("cart-17"));
+    /// let two = request.clone().with_item(tee, Quantity::new(2)?);
+    /// let three = request.with_item(tee, Quantity::new(3)?);
+    /// let old = inventory.reserve_with(&two)?.detach();
+    /// let new = inventory.replace(old, &three)?; // takes one more, not three
+    /// assert_eq!(new.units, 3);
+    /// assert!(matches!(inventory.confirm(old), Err(ConfirmError::Ended { end: End::Replaced, .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ReplaceError`]; the old reservation stands as it was.
+    pub fn replace(&self, old: ReservationId, request: &ReserveRequest) -> Result<Reserved, ReplaceError> {
+        let items = self.check_request(request)?;
+        let Some(owner) = request.owner else { return Err(ReplaceError::NotOwner { id: old }) };
+        let fingerprint = self.hash(&(old.to_bits(), self.fingerprint("replace", request, &items)));
+        self.keyed(request.key, fingerprint, || {
+            let now = self.time.before(request.ttl.as_millis()); // before anything is locked: a clock may panic
+            let replaced = self.with_owner(owner, |book| self.swap(book, old, request, &items, now));
+            replaced.map_err(|busy| match busy {
+                OwnerBusy::Contended => ReplaceError::Contended { id: old },
+                OwnerBusy::Full(full) => ReserveError::from(full).into(),
+            })?
+        })
+    }
+
+    fn swap(
+        &self,
+        book: &mut OwnerBook,
+        old: ReservationId,
+        request: &ReserveRequest,
+        items: &[Item],
+        now: u64,
+    ) -> Result<Reserved, ReplaceError> {
+        let lost = |lost| match lost {
+            Lost::NotFound => ReplaceError::NotFound { id: old },
+            Lost::Ended(end) => ReplaceError::Ended { id: old, end },
+            Lost::Contended => ReplaceError::Contended { id: old },
+            Lost::Phase(phase) => ReplaceError::WrongPhase { id: old, phase },
+        };
+        let claim = self.claim(now).map_err(ReserveError::from)?;
+        let (changing, body, held, _) = self.open_live(old, |phase| phase == Phase::Reserved).map_err(lost)?;
+        if self.extra_of(old.slot).and_then(|extra| extra.owner) != request.owner {
+            return Err(ReplaceError::NotOwner { id: old });
+        }
+        self.check_caps(book, items, Some(old), now)?;
+        let more = surplus(items, &held);
+        self.take_all(&more).map_err(|refused| take_error(refused, items))?;
+        let channel = request.channel.map_or(NO_CHANNEL, |channel| channel.0);
+        let reserved = self.publish(claim, items, request.ttl, channel, Some(request), now);
+        book.add(reserved.id);
+        self.facts.record(self.lane(), Fact::Ended { id: old, end: End::Replaced, units: held.units() });
+        self.note_channel(body.channel, ChannelFact::Ended(End::Replaced));
+        for back in surplus(&held, items) {
+            if let Some(counter) = self.counter(back.line) {
+                counter.end(0, back.quantity.get());
+            }
+        }
+        self.leave_all(&more);
+        if on(Break::ReplaceBlind) {
+            return Ok(reserved); // the old one stands again, though its units went to the new one
+        }
+        changing.end(End::Replaced);
+        book.remove(old);
+        self.finish_owned(old, &body, now);
+        Ok(reserved)
+    }
+
+    /// The old slot goes back; its owner's book is open already.
+    fn finish_owned(&self, id: ReservationId, body: &crate::reservation::state::Body, now: u64) {
+        if body.has_extra {
+            self.extras.remove(&id.slot);
+        }
+        self.slab.give_back(id.slot, now);
+    }
+}
+
+/// What `wanted` has more than `held`, line by line; both in order of line number.
+fn surplus(wanted: &[Item], held: &[Item]) -> Vec<Item> {
+    let more = |item: &Item| {
+        let at = held.binary_search_by_key(&item.line, |held| held.line);
+        let held = at.map_or(0, |at| held[at].quantity.get());
+        let quantity = Quantity::new(item.quantity.get().saturating_sub(held)).ok()?;
+        Some(Item { line: item.line, quantity })
+    };
+    wanted.iter().filter_map(more).collect()
+}
+
+fn take_error(refused: TakeRefused, items: &[Item]) -> ReplaceError {
+    let refused = match refused {
+        TakeRefused::Contended(line) => ReserveError::Contended { line },
+        TakeRefused::Retired(line) => ReserveError::Retired { line },
+        TakeRefused::Unknown(line) => ReserveError::UnknownLine { line },
+        TakeRefused::Short(short) => match (items, &*short) {
+            ([_], [one]) if one.available == 0 => ReserveError::OutOfStock { line: one.line, asked: one.asked },
+            ([_], [one]) => {
+                ReserveError::Insufficient { line: one.line, asked: one.asked, available: one.available }
+            }
+            _ => ReserveError::CartShort { short },
+        },
+    };
+    refused.into()
+}

@@ -1,0 +1,178 @@
+//! What the history says: counted from the recorded calls, never from the engine.
+
+use std::time::Duration;
+
+use earmark_testkit::history::{Call, Id, Op, Outcome as Answered};
+use earmark_testkit::{Final, Options, Report, Violation, check};
+
+/// Violations that the judge describes, of each rule: enough to see every oversold line.
+const DETAILS_MAX: usize = 100_000;
+
+/// The figures of a history.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Figures {
+    /// Units confirmed.
+    pub sold: u64,
+    /// Reserve calls refused for want of units.
+    pub refused: u64,
+    /// Reserve calls that could not be decided: asked again.
+    pub contended: u64,
+    /// Reservations made.
+    pub reserved: u64,
+    /// Reservations confirmed.
+    pub confirmed: u64,
+    /// Reservations given back.
+    pub released: u64,
+    /// Reservations that nobody ended.
+    pub expired: u64,
+    /// Units sold or promised beyond the stock: the judge's worst case of each line, added up.
+    pub oversold: u64,
+    /// Refusals as sold out though the units were there at every instant of the call.
+    pub false_sold_out: u64,
+    /// Whether the books at rest are what the history makes them.
+    pub conserved: bool,
+    /// Calls that the judge read.
+    pub checked_calls: u64,
+    /// Everything that the judge found wrong.
+    pub violations: u64,
+    /// Reservations made and ended, in a real second of the sale.
+    pub pairs_per_second: f64,
+    /// The reserve calls, by length.
+    pub reserve: Latency,
+    sold_by_line: Vec<u64>,
+}
+
+/// How long calls took, in ns, the two readings of the clock around each included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Latency {
+    /// Half of the calls took this or less.
+    pub p50_ns: u64,
+    /// 99 % did.
+    pub p99_ns: u64,
+    /// 99.9 % did.
+    pub p999_ns: u64,
+    /// The longest.
+    pub max_ns: u64,
+}
+
+impl Figures {
+    /// Has a history judged and counts it, side by side.
+    pub(crate) fn of(calls: &[Call], finals: &[Final], length: Duration) -> (Figures, Report) {
+        let options = Options::default().with_details_max(DETAILS_MAX).with_finals(finals.iter().copied());
+        let (report, mut figures) = std::thread::scope(|scope| {
+            let counting = scope.spawn(|| count(calls));
+            let report = check(calls, &options);
+            (report, counting.join().expect("counting does not panic"))
+        });
+        figures.oversold = oversold(&report);
+        figures.false_sold_out = report.false_sold_out();
+        figures.conserved = report.conservation() == 0 && !finals.is_empty();
+        figures.checked_calls = report.calls;
+        figures.violations = report.total();
+        figures.pairs_per_second = figures.reserved as f64 / length.as_secs_f64().max(1e-9);
+        (figures, report)
+    }
+
+    /// Units of one line that were sold.
+    pub fn sold_of(&self, line: u32) -> u64 {
+        self.sold_by_line.get(line as usize).copied().unwrap_or(0)
+    }
+}
+
+/// The judge's worst case of each line, added up.
+fn oversold(report: &Report) -> u64 {
+    let mut worst: Vec<(u32, i128)> = Vec::new();
+    for violation in report.details() {
+        if let Violation::Oversold { line, worst_by, .. } = violation {
+            worst.push((*line, *worst_by));
+        }
+    }
+    worst.sort_unstable_by_key(|(line, by)| (*line, -by));
+    worst.dedup_by_key(|(line, _)| *line);
+    worst.iter().map(|(_, by)| u64::try_from(*by).unwrap_or(0)).sum()
+}
+
+fn count(calls: &[Call]) -> Figures {
+    let mut figures = Figures::default();
+    let mut lengths = Vec::new();
+    let mut held: Vec<(Id, usize)> = Vec::new();
+    for (place, call) in calls.iter().enumerate() {
+        if call.op != Op::Reserve {
+            continue;
+        }
+        match &call.result {
+            Answered::Ok => held.extend(call.id.map(|id| (id, place))),
+            Answered::Insufficient(_) => figures.refused += 1,
+            Answered::Contended => figures.contended += 1,
+            _ => continue, // a repeated answer, or a request that no stock could serve
+        }
+        lengths.push(call.return_ns - call.call_ns);
+    }
+    held.sort_unstable();
+    figures.reserved = held.len() as u64;
+    for call in calls.iter().filter(|call| call.result == Answered::Ok) {
+        match call.op {
+            Op::Release => figures.released += 1,
+            Op::Confirm => {
+                figures.confirmed += 1;
+                let id = call.id.unwrap_or_default();
+                let at = held.binary_search_by_key(&id, |(id, _)| *id);
+                let Ok(at) = at else { continue };
+                for item in calls[held[at].1].items.iter() {
+                    figures.sold += item.qty;
+                    let line = item.line as usize;
+                    if figures.sold_by_line.len() <= line {
+                        figures.sold_by_line.resize(line + 1, 0);
+                    }
+                    figures.sold_by_line[line] += item.qty;
+                }
+            }
+            _ => {}
+        }
+    }
+    figures.expired = figures.reserved.saturating_sub(figures.confirmed + figures.released);
+    figures.reserve = Latency::of(lengths);
+    figures
+}
+
+impl Latency {
+    /// Of all lengths exactly, by sorting.
+    fn of(mut lengths: Vec<u64>) -> Latency {
+        lengths.sort_unstable();
+        let at = |share: f64| {
+            let rank = (lengths.len() as f64 * share).ceil() as usize;
+            lengths.get(rank.saturating_sub(1)).copied().unwrap_or(0)
+        };
+        Latency { p50_ns: at(0.5), p99_ns: at(0.99), p999_ns: at(0.999), max_ns: at(1.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_of_the_calls_themselves() {
+        let latency = Latency::of((1..=1_000).rev().collect());
+        assert_eq!(latency, Latency { p50_ns: 500, p99_ns: 990, p999_ns: 999, max_ns: 1_000 });
+        assert_eq!(Latency::of(Vec::new()), Latency::default());
+    }
+
+    #[test]
+    fn what_was_sold_is_what_was_confirmed() {
+        let calls = [
+            Call::new(Op::Open, 0, 1).with_item(0, 3),
+            Call::new(Op::Reserve, 2, 3).with_item(0, 2).with_id(1_u64).with_deadline(100),
+            Call::new(Op::Confirm, 4, 5).with_id(1_u64),
+            Call::new(Op::Reserve, 6, 9).with_item(0, 1).with_id(2_u64).with_deadline(7),
+            Call::new(Op::Reserve, 6, 7).with_item(0, 2).with_result(Answered::short(0, 1)),
+        ];
+        let (figures, report) = Figures::of(&calls, &[], Duration::from_secs(1));
+        assert!(report.is_clean(), "{report}");
+        assert_eq!((figures.sold, figures.sold_of(0), figures.sold_of(1)), (2, 2, 0));
+        assert_eq!((figures.reserved, figures.refused, figures.expired), (2, 1, 1));
+        assert!(!figures.conserved, "nobody looked");
+    }
+}

@@ -1,0 +1,92 @@
+//! A flash sale: agents over several channels race for a few hot SKUs and a long tail.
+//!
+//! ```text
+//!   agents --- read, reserve, pay, confirm ---> shop (earmark, or naive)
+//!      '------ every call with its times -----> history --> judge (earmark-testkit) --> outcome
+//! ```
+//!
+//! A real millisecond is 50 simulated ones, and the engine's clock shows the simulated ones, so payments of
+//! two seconds and thousands of agents fit into a short run. [`trace`] replays real sales instead.
+
+mod agent;
+mod args;
+mod clock;
+mod figures;
+mod live;
+mod log;
+mod order;
+mod outcome;
+mod picture;
+mod sale;
+mod shop;
+pub mod trace;
+mod worker;
+mod world;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use earmark_testkit::history::{Call, jsonl};
+
+pub use args::Args;
+pub use clock::SaleClock;
+pub use figures::{Figures, Latency};
+pub use outcome::{LineOutcome, Outcome, Seen};
+pub use picture::Screen;
+pub use sale::{Mode, Sale};
+
+/// The example's `main`. The exit code is 0 if every promise was kept (a naive sale makes none), 1 if
+/// not or if something could not be read or written, 2 if the arguments make no sense.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = Args::try_parse_from(args).unwrap_or_else(|error| error.exit());
+    match run(&args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("flash_sale: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does what was asked; whether all was well.
+fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
+    let history = args.history.as_deref().map(create).transpose()?;
+    let (json, text, calls, good) = match &args.trace {
+        Some(file) => {
+            let replay = trace::Replay { threads: args.trace_threads(), stock_share: args.stock_share };
+            let (outcome, calls) = replay.of_file(file)?;
+            (outcome.to_json(), outcome.to_string(), calls, outcome.is_clean())
+        }
+        None => {
+            let mode = if args.naive { Mode::Naive } else { Mode::Earmark };
+            let sale = Sale { seed: args.seed, seconds: args.seconds, ..Sale::new(mode, args.sale_threads()) };
+            let screen = if args.json { Screen::Off } else { Screen::of_stdout() };
+            let (outcome, calls) = sale.hold(screen)?;
+            let good = args.naive || outcome.is_clean();
+            (outcome.to_json(), outcome.to_string(), calls, good)
+        }
+    };
+    if args.json {
+        println!("{json}");
+    } else {
+        print!("{text}");
+    }
+    if let Some(history) = history {
+        write(history, &calls)?;
+    }
+    Ok(good)
+}
+
+/// Opened before the sale, so that a bad path costs no sale.
+fn create(path: &Path) -> Result<File, Box<dyn Error>> {
+    File::create(path).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+fn write(history: File, calls: &[Call]) -> Result<(), Box<dyn Error>> {
+    jsonl::write(history, calls).map_err(|error| format!("the history was not written: {error}").into())
+}
