@@ -25,7 +25,7 @@
 //!
 //! # What it promises
 //! - A history that some order of instantaneous effects explains is clean: it never accuses an honest engine.
-//! - Ten million calls take seconds and about 200 bytes each, not hours: no search for an order.
+//! - Ten million calls take seconds and about 150 bytes each, the history included: no search for an order.
 //!
 //! # What it does not
 //! - It does not prove linearizability. It judges instants and single reservations, so a contradiction that only

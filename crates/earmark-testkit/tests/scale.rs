@@ -1,14 +1,14 @@
 //! How fast the checker is, and how much memory it takes. `EARMARK_SCALE` sets the number of calls.
 
-#[allow(dead_code)] // only its generator of numbers is used here
-mod reference;
+#[path = "reference/random.rs"]
+mod random;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use earmark_testkit::history::{Call, Op, Outcome};
 use earmark_testkit::{Options, check};
-use reference::Random;
+use random::Random;
 
 const LINES: u32 = 1_000;
 const STOCK: u64 = 40;

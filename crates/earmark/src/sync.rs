@@ -3,10 +3,85 @@
 //! The cfg is our own (`earmark_loom`), because compiler flags reach every dependency. What differs
 //! between the two is wrapped, so that the engine is written once.
 
-#[cfg(earmark_loom)]
-pub(crate) use loom::sync::atomic;
 #[cfg(not(earmark_loom))]
 pub(crate) use std::sync::atomic;
+
+/// Loom's atomic, with every access made visible to its scheduler.
+///
+/// Loom 0.7.3 decides which orders to explore from the *last* access to an object alone. A thread that
+/// loads and then exchanges hides, by its own load, that its exchange conflicts with another thread's
+/// earlier load, and the other order is never tried: a load against a load-and-exchange is explored once.
+/// So each access first touches `turn` with a relaxed read-modify-write, which orders nothing but always
+/// counts as a conflict. The access itself keeps its ordering and may still read an old value.
+#[cfg(earmark_loom)]
+pub(crate) mod atomic {
+    pub(crate) use loom::sync::atomic::Ordering;
+
+    #[derive(Debug)]
+    pub(crate) struct AtomicU64 {
+        value: loom::sync::atomic::AtomicU64,
+        turn: loom::sync::atomic::AtomicU64,
+    }
+
+    impl AtomicU64 {
+        pub(crate) fn new(value: u64) -> Self {
+            Self { value: loom::sync::atomic::AtomicU64::new(value), turn: loom::sync::atomic::AtomicU64::new(0) }
+        }
+
+        fn seen(&self) -> &loom::sync::atomic::AtomicU64 {
+            self.turn.fetch_or(0, Ordering::Relaxed);
+            &self.value
+        }
+
+        pub(crate) fn load(&self, order: Ordering) -> u64 {
+            self.seen().load(order)
+        }
+
+        pub(crate) fn store(&self, value: u64, order: Ordering) {
+            self.seen().store(value, order);
+        }
+
+        pub(crate) fn swap(&self, value: u64, order: Ordering) -> u64 {
+            self.seen().swap(value, order)
+        }
+
+        pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+            self.seen().fetch_add(value, order)
+        }
+
+        pub(crate) fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
+            self.seen().fetch_sub(value, order)
+        }
+
+        pub(crate) fn fetch_or(&self, value: u64, order: Ordering) -> u64 {
+            self.seen().fetch_or(value, order)
+        }
+
+        pub(crate) fn fetch_and(&self, value: u64, order: Ordering) -> u64 {
+            self.seen().fetch_and(value, order)
+        }
+
+        pub(crate) fn compare_exchange(
+            &self,
+            seen: u64,
+            next: u64,
+            done: Ordering,
+            failed: Ordering,
+        ) -> Result<u64, u64> {
+            self.seen().compare_exchange(seen, next, done, failed)
+        }
+
+        pub(crate) fn compare_exchange_weak(
+            &self,
+            seen: u64,
+            next: u64,
+            done: Ordering,
+            failed: Ordering,
+        ) -> Result<u64, u64> {
+            self.seen().compare_exchange(seen, next, done, failed)
+        }
+    }
+}
 
 use atomic::{AtomicU64, Ordering};
 

@@ -198,12 +198,13 @@ pub(super) fn needs_id(op: Op) -> bool {
 
 /// Whether a call with this answer needs items to mean anything.
 pub(super) fn needs_items(call: &Call) -> bool {
-    match (&call.result, call.op) {
-        (Outcome::Insufficient(_), _) => true,
-        (Outcome::Ok, Op::Ship | Op::CancelOrder) => call.id.is_none(),
-        (Outcome::Ok, op) => {
-            !matches!(op, Op::Confirm | Op::Release | Op::Replace | Op::Get) && !op.moves_deadline()
-        }
+    match call.result {
+        Outcome::Insufficient(_) => true,
+        Outcome::Ok | Outcome::Unknown => match call.op {
+            Op::Confirm | Op::Release | Op::Replace | Op::Get => false,
+            Op::Ship | Op::CancelOrder => call.id.is_none(), // with an id: all that it confirmed
+            op => !op.moves_deadline(),
+        },
         _ => false,
     }
 }

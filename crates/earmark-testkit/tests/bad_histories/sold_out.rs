@@ -33,6 +33,18 @@ fn b_a_release_has_returned() {
 }
 
 #[test]
+fn b_a_delivery_has_arrived() {
+    let hold = reserve(1, 10, 12, 5);
+    let arrives = Call::new(Op::Receive, 15, 20).with_item(0, 1);
+    let refusal = |call| refused(call, 30, 1);
+    twins(
+        Rule::FalseSoldOut,
+        &[open(), hold.clone(), arrives.clone(), refusal(21)],
+        &[open(), hold, arrives, refusal(20)],
+    );
+}
+
+#[test]
 fn b_expired_units_count_as_there() {
     let hold = reserve(1, 10, 12, 5).with_deadline(50);
     twins(

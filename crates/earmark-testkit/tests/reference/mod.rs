@@ -3,6 +3,8 @@
 //! Threads call it, their calls are recorded around the lock, and afterwards every interval is widened at random:
 //! whatever is recorded then has an explanation, so the checker must call it clean.
 
+mod random;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,39 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use earmark_testkit::Final;
 use earmark_testkit::history::{Call, Ended, Item, Op, Outcome, Recorder, Short, ThreadLog};
 
-/// A small generator whose seed is all there is to know (splitmix64).
-#[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Random {
-        Random(seed)
-    }
-
-    /// The seed from `EARMARK_SEED`, or a fixed one; printed, so that a failure can be had again.
-    pub(crate) fn seeded(fallback: u64) -> (u64, Random) {
-        let named = std::env::var("EARMARK_SEED").ok();
-        let seed = named.and_then(|text| text.parse().ok()).unwrap_or(fallback);
-        println!("EARMARK_SEED={seed}");
-        (seed, Random::new(seed))
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    pub(crate) fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-}
+pub(crate) use random::Random;
 
 /// How many lines there are, how tight they are, how long a reservation lives.
 #[derive(Debug, Clone, Copy)]
@@ -158,25 +128,29 @@ impl Reference {
             self.act(&mut books, now, random, &mut call);
         }
         call.return_ns = self.tick();
-        if call.op == Op::Reserve && call.result == Outcome::Ok {
-            let (_, id) = call.id.expect("an issued id").parts();
-            mine.push(id);
-            if mine.len() > 40 {
-                mine.remove(0);
-            }
-        }
         // Widened at both ends, the effect still lies inside.
         call.call_ns -= random.below(self.shape.widen);
         call.return_ns += random.below(self.shape.widen);
+        let made = call.op == Op::Reserve && call.result == Outcome::Ok;
+        let mut known = call.id.map(|id| id.parts().1);
         if random.one_in(self.shape.unseen) {
             call.result = Outcome::Unknown;
-            call.return_ns = if random.one_in(2) {
-                u64::MAX
-            } else {
-                call.return_ns
-            };
+            if random.one_in(2) {
+                call.return_ns = u64::MAX;
+            }
             if random.one_in(2) {
                 call.deadline_ns = None;
+            }
+            if made && random.one_in(2) {
+                // Nobody learns the id.
+                call.id = None;
+                known = None;
+            }
+        }
+        if let (true, Some(id)) = (made, known) {
+            mine.push(id);
+            if mine.len() > 40 {
+                mine.remove(0);
             }
         }
         log.push(call);
@@ -193,7 +167,12 @@ impl Reference {
                 change_line(&mut books.lines[line as usize], qty, call);
             }
             Op::Ship | Op::CancelOrder => leave(books, random, call),
-            _ => self.on_reservation(books, now, random, call),
+            op => {
+                if op == Op::ReleasePart {
+                    call.items = [(line, qty)].into(); // what is asked, if nothing better is found
+                }
+                self.on_reservation(books, now, random, call);
+            }
         }
     }
 
@@ -256,6 +235,7 @@ impl Reference {
             Op::ReleasePart => {
                 let (line, held) = hold.items.iter().next().expect("a hold has an item");
                 if *held == 1 {
+                    // The last unit goes by a release.
                     call.result = Outcome::Refused;
                     return;
                 }
@@ -340,6 +320,7 @@ fn leave(books: &mut Books, random: &mut Random, call: &mut Call) {
         .map(|id| id.parts().1)
         .and_then(|id| books.orders.remove_entry(&id));
     let Some((id, items)) = order else {
+        call.items = [(0, 1)].into();
         call.result = Outcome::Refused;
         return;
     };

@@ -172,38 +172,6 @@ fn committed_by(counts: &Counts) -> i64 {
     came.wrapping_sub(went) as i64
 }
 
-#[cfg(all(test, not(earmark_loom)))]
-mod tests {
-    use super::*;
-    use crate::{Cause, LineSpec, Quantity, Ttl};
-
-    #[test]
-    fn a_broken_counter_and_broken_books_are_found() {
-        let inventory = Inventory::new();
-        let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
-        let cap = inventory.declare(LineSpec::new("CAP")).unwrap();
-        for line in [tee, cap] {
-            inventory.receive(line, Quantity::new(9).unwrap(), &Cause::none()).unwrap();
-        }
-        let _ = inventory.reserve(tee, Quantity::new(2).unwrap(), Ttl::MAX).unwrap().detach();
-        assert!(inventory.verify().is_clean());
-        inventory.counter(tee).unwrap().take(3).unwrap();
-        inventory.counter(cap).unwrap().add(4);
-        let found = inventory.verify().differences;
-        assert!(found.contains(&Difference::Reserved { line: tee, counted: 2, found: 5 }), "{found:?}");
-        assert!(found.contains(&Difference::Books { line: cap, on_hand: 9, set_aside: 13 }), "{found:?}");
-    }
-
-    #[test]
-    fn units_that_vanished_are_missed_in_committed() {
-        let inventory = Inventory::new();
-        let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
-        inventory.receive(tee, Quantity::new(9).unwrap(), &Cause::none()).unwrap();
-        inventory.counter(tee).unwrap().remove(4).unwrap();
-        assert_eq!(inventory.verify().differences, [Difference::Committed { expected: 0, found: 4 }]);
-    }
-}
-
 /// How full every table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -252,5 +220,37 @@ impl Inventory {
             expired_remembered: self.parked.len(),
             ring_entries: self.wheel.ring_len(),
         }
+    }
+}
+
+#[cfg(all(test, not(earmark_loom)))]
+mod tests {
+    use super::*;
+    use crate::{Cause, LineSpec, Quantity, Ttl};
+
+    #[test]
+    fn a_broken_counter_and_broken_books_are_found() {
+        let inventory = Inventory::new();
+        let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
+        let cap = inventory.declare(LineSpec::new("CAP")).unwrap();
+        for line in [tee, cap] {
+            inventory.receive(line, Quantity::new(9).unwrap(), &Cause::none()).unwrap();
+        }
+        let _ = inventory.reserve(tee, Quantity::new(2).unwrap(), Ttl::MAX).unwrap().detach();
+        assert!(inventory.verify().is_clean());
+        inventory.counter(tee).unwrap().take(3).unwrap();
+        inventory.counter(cap).unwrap().add(4);
+        let found = inventory.verify().differences;
+        assert!(found.contains(&Difference::Reserved { line: tee, counted: 2, found: 5 }), "{found:?}");
+        assert!(found.contains(&Difference::Books { line: cap, on_hand: 9, set_aside: 13 }), "{found:?}");
+    }
+
+    #[test]
+    fn units_that_vanished_are_missed_in_committed() {
+        let inventory = Inventory::new();
+        let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
+        inventory.receive(tee, Quantity::new(9).unwrap(), &Cause::none()).unwrap();
+        inventory.counter(tee).unwrap().remove(4).unwrap();
+        assert_eq!(inventory.verify().differences, [Difference::Committed { expected: 0, found: 4 }]);
     }
 }

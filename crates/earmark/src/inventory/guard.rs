@@ -270,7 +270,7 @@ mod tests {
         let (inventory, tee) = stocked();
         let guard = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(1).unwrap()).unwrap();
         let id = guard.id();
-        let locked = inventory.lock(id, |phase| phase == Phase::Reserved).unwrap();
+        let locked = inventory.open_live(id, |phase| phase == Phase::Reserved).unwrap();
         drop(guard);
         assert_eq!(inventory.counts().drops_left, 1);
         drop(locked);

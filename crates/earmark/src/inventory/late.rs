@@ -2,7 +2,7 @@
 
 use super::ends::lost;
 use super::parts::Changing;
-use super::reserve::TakeRefused;
+use super::cart::TakeRefused;
 use super::view::ChannelFact;
 use super::{Fact, Inventory, Lost};
 use crate::error::{ReacquireError, ShortItem};

@@ -1,10 +1,11 @@
 //! The public face: the only module that knows stock, reservations and the wheel together.
 //!
-//! Split by role: [`reserve`] takes, [`ends`], [`parts`] and [`payment`] end and move, [`late`] rescues
+//! Split by role: [`reserve`] and [`cart`] take, [`ends`], [`parts`] and [`payment`] end and move, [`late`] rescues
 //! what expired, [`replace`] swaps, [`stock`] keeps the books, [`view`] looks, [`sweep`] expires.
 //! [`owners`] and [`keys`] find; [`facts`] is where every change passes.
 
 mod audit;
+mod cart;
 mod driver;
 mod ends;
 mod facts;

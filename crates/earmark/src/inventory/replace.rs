@@ -6,7 +6,7 @@
 
 use super::owners::{OwnerBook, OwnerBusy};
 use super::request::{Item, ReserveRequest, Reserved};
-use super::reserve::TakeRefused;
+use super::cart::TakeRefused;
 use super::view::ChannelFact;
 use super::{Fact, Inventory, Lost, NO_CHANNEL};
 use crate::error::{ReplaceError, ReserveError};

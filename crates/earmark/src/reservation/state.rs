@@ -115,7 +115,6 @@ pub(crate) enum Standing {
     Ended(End),
 }
 
-const FREE: u64 = 0;
 const RESERVED: u64 = 1;
 const PAYING: u64 = 2;
 const PENDING: u64 = 3;
@@ -197,7 +196,7 @@ impl Snapshot {
     }
 
     /// The deadline of a live reservation, as an instant near `now`.
-    pub(crate) const fn deadline(self, now: u64) -> u64 {
+    pub(crate) fn deadline(self, now: u64) -> u64 {
         let deadline = near(WHEN.of(self.0), now);
         if on(Break::DeadlineRoundedDown) { deadline & !31 } else { deadline }
     }
@@ -415,6 +414,7 @@ impl Slot {
     }
 
     /// State and body of the same instant, or `None` if they changed meanwhile.
+    #[cfg(all(test, earmark_loom))]
     pub(crate) fn read(&self, now: u64) -> Option<(Snapshot, Body)> {
         let before = self.snapshot();
         let body = self.body(now);

@@ -60,7 +60,7 @@ impl EngineShop {
         }
         let inventory = Arc::new(inventory);
         let driver = Driver::spawn(Arc::clone(&inventory), SWEEP_EVERY);
-        Ok(EngineShop { inventory, lines, channels, ttl: Ttl::millis(TTL_MS)?, _driver: driver })
+        Ok(EngineShop { inventory, lines, channels, ttl: Ttl::millis(TTL_MS)?, _driver: driver? })
     }
 }
 

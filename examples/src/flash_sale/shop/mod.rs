@@ -6,7 +6,7 @@
 mod engine;
 mod naive;
 
-pub(crate) use engine::EngineShop;
+pub(crate) use engine::{EngineShop, PAYMENT_TTL_MS, TTL_MS, confirmed, id, refusal};
 pub(crate) use naive::NaiveShop;
 
 use earmark_testkit::Final;
@@ -17,7 +17,7 @@ use super::order::Order;
 
 /// One stock, shared by all.
 pub(crate) trait Shop: Sync {
-    type Till<'a>: Till
+    type Till<'a>: Till + Send
     where
         Self: 'a;
 

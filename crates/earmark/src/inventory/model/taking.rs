@@ -108,7 +108,8 @@ impl World<'_> {
         }
         if items == 1 && self.truth.set.items_max > 1 && dice.roll(40) == 0 {
             let most = Quantity::new(UNITS_MAX).unwrap_or(Quantity::ONE);
-            request = request.with_item(request.items[0].line, most);
+            let line = request.items[0].line;
+            request = request.with_item(line, most);
         }
         if dice.roll(if owners { 8 } else { 3 }) != 0 && (owners || dice.roll(2) == 0) {
             request = request.with_owner(self.engine.owner(&format!("owner {}", dice.roll(5))));

@@ -109,6 +109,7 @@ pub(super) struct World<'r> {
     pub(super) swept: u64,
     /// Lines asked `retry_after` in this tick, and not changed since.
     pub(super) asked: BTreeSet<StockId>,
+    pub(super) asked_before: BTreeSet<StockId>,
     pub(super) asked_at: u64,
     /// Places handed to the wheel that it may still look at.
     pub(super) entries: usize,
@@ -134,6 +135,7 @@ impl<'r> World<'r> {
             commands: Vec::new(),
             swept: set.start,
             asked: BTreeSet::new(),
+            asked_before: BTreeSet::new(),
             asked_at: 0,
             entries: 0,
             reviews_min: 0,

@@ -1,0 +1,105 @@
+//! The model: lists of operations against a plain-map reference, in virtual time.
+//!
+//! One thread, a manual clock, every public method. After each step the answer is the reference's, and
+//! P1–P5, P7, P10 and P11 hold. Outcome classes are every variant of every public outcome and error;
+//! one below 1 % of its group fails the run. `EARMARK_SEED` repeats a run, `EARMARK_MODEL_OPS` sizes it.
+
+mod books;
+mod classes;
+mod ending;
+mod looking;
+mod ops;
+mod reference;
+mod taking;
+mod world;
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+
+use ops::Step;
+use reference::Setup;
+use world::{Run, World};
+
+/// Steps of one case.
+const STEPS: usize = 400;
+
+#[test]
+fn p1_to_p11_against_a_plain_map() {
+    run(40_000);
+}
+
+#[test]
+#[ignore = "heavy: run by cargo xtask test"]
+fn p1_to_p11_against_a_plain_map_a_million_times() {
+    run(1_000_000);
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn run(steps: u64) {
+    let steps = number("EARMARK_MODEL_OPS").unwrap_or(steps);
+    let seed = number("EARMARK_SEED").unwrap_or_else(rand_seed);
+    println!("model: seed {seed} (repeat with EARMARK_SEED={seed})");
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let cases = steps.div_ceil(STEPS as u64);
+    let config = Config {
+        cases: cases as u32,
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let counted = RefCell::new(Run::default());
+    let started = Instant::now();
+    let lists = (ops::setup(), proptest::collection::vec(ops::step(), STEPS));
+    let result = runner.run(&lists, |(set, steps)| one_case(&set, &steps, &counted, false).map_err(fail));
+    match result {
+        Ok(()) => {}
+        Err(TestError::Fail(why, (set, steps))) => {
+            println!("model: smallest case, {} steps, {set:#?}", steps.len());
+            let again = one_case(&set, &steps, &counted, true);
+            panic!("model: seed {seed}: {why}; again: {again:?}");
+        }
+        Err(other) => panic!("model: seed {seed}: {other}"),
+    }
+    let counted = counted.into_inner();
+    let (table, missed) = counted.tally.judge();
+    let [second, quarter, fortnight, wrap] = counted.turns;
+    println!("outcome classes:\n{table}");
+    println!("crossed with reservations alive: 2^10 ms {second}, 2^20 {quarter}, 2^30 {fortnight}, 2^37 {wrap} times");
+    println!("contended beside a backlog: {} times; {:.1?} in all", counted.contended, started.elapsed());
+    println!(
+        "ran: model {} operations in {} cases, seed {seed}, {} classes",
+        counted.steps,
+        counted.cases,
+        counted.tally.classes()
+    );
+    assert!(counted.turns.iter().all(|turns| *turns > 0), "a ring was never crossed: {:?}", counted.turns);
+    assert!(counted.steps >= steps, "only {} steps", counted.steps);
+    assert!(missed.is_empty(), "model: seed {seed}: {missed:#?}");
+}
+
+fn rand_seed() -> u64 {
+    use std::hash::BuildHasher;
+    std::hash::RandomState::new().hash_one(0)
+}
+
+fn fail(why: String) -> TestCaseError {
+    TestCaseError::fail(why)
+}
+
+fn one_case(set: &Setup, steps: &[Step], run: &RefCell<Run>, told: bool) -> Result<(), String> {
+    let mut world = World::new(set, run)?;
+    for (at, step) in steps.iter().enumerate() {
+        if told {
+            println!("{at:3}: at {} {:?} {step:?}", world.truth.now, step.kind(set.profile));
+        }
+        world.step(*step).map_err(|why| format!("step {at}, {:?}: {why}", step.kind(set.profile)))?;
+    }
+    Ok(())
+}
