@@ -12,10 +12,10 @@
 //! let recorder = Recorder::new();
 //! let mut log = recorder.thread();
 //! log.push(Call::new(Op::Open, 0, 1).with_item(0, 1));
-//! log.push(Call::new(Op::Reserve, 2, 4).with_item(0, 1).with_id(7).with_deadline(1_000));
+//! log.push(Call::new(Op::Reserve, 2, 4).with_item(0, 1).with_id(7_u64).with_deadline(1_000));
 //! log.push(Call::new(Op::Reserve, 3, 9).with_item(0, 1).with_result(Outcome::insufficient()));
-//! log.push(Call::new(Op::Confirm, 10, 12).with_id(7));
-//! log.push(Call::new(Op::Release, 11, 15).with_id(7).with_result(Outcome::AlreadyEnded(Ended::Confirmed)));
+//! log.push(Call::new(Op::Confirm, 10, 12).with_id(7_u64));
+//! log.push(Call::new(Op::Release, 11, 15).with_id(7_u64).with_result(Outcome::AlreadyEnded(Ended::Confirmed)));
 //! drop(log);
 //!
 //! let report = check(&recorder.finish()?, &Options::default());

@@ -125,7 +125,7 @@ fn history() -> impl Strategy<Value = Vec<Call>> {
 
 fn config() -> ProptestConfig {
     ProptestConfig {
-        cases: 20_000,
+        cases: 8_000,
         max_global_rejects: 1_000_000,
         source_file: Some(file!()), // a failure is kept with its seed
         ..ProptestConfig::default()
@@ -166,7 +166,7 @@ fn the_checker_counts_what_the_oracle_counts() {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(ProptestConfig { cases: 1_000, ..config() })]
 
     #[test]
     fn the_order_of_records_is_of_no_account(calls in history(), seed in any::<u64>()) {

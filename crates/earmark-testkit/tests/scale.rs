@@ -58,17 +58,19 @@ fn history(count: usize, random: &mut Random) -> Vec<Call> {
         let Some(hold) = live.pop_front() else {
             continue;
         };
-        let call = match random.below(10) {
-            _ if hold.deadline <= now => at(Op::Confirm).with_result(Outcome::Expired),
-            0..4 => at(Op::Confirm),
-            4..8 => at(Op::Release),
-            _ => {
-                let deadline = now + 1_000_000;
-                let extend = at(Op::Extend).with_id(hold.id).with_deadline(deadline);
-                calls.push(extend);
-                live.push_back(Live { deadline, ..hold });
-                continue;
-            }
+        let expired = hold.deadline <= now;
+        if !expired && random.one_in(5) {
+            let deadline = now + 1_000_000;
+            calls.push(at(Op::Extend).with_id(hold.id).with_deadline(deadline));
+            live.push_back(Live { deadline, ..hold });
+            continue;
+        }
+        let call = if expired {
+            at(Op::Confirm).with_result(Outcome::Expired)
+        } else if random.one_in(2) {
+            at(Op::Confirm)
+        } else {
+            at(Op::Release)
         };
         available[hold.line as usize] += hold.qty;
         let sold = call.op == Op::Confirm && call.result == Outcome::Ok;

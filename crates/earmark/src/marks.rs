@@ -16,7 +16,7 @@
 
 use crate::paged::Paged;
 use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use crate::sync::look;
+use crate::sync::{apart, look};
 
 /// Integers in one word.
 pub(crate) const WORD: usize = u64::BITS as usize;
@@ -33,11 +33,11 @@ impl Marks {
     /// A set of integers below `len`.
     pub(crate) fn new(len: usize) -> Self {
         let mut words = len.div_ceil(WORD).max(1);
-        let leaves = Paged::new(words, || AtomicU64::new(0));
+        let leaves = Paged::new(words, || apart(0));
         let mut upper = Vec::new();
         loop {
             words = words.div_ceil(WORD);
-            upper.push((0..words).map(|_| AtomicU64::new(0)).collect());
+            upper.push((0..words).map(|_| apart(0)).collect());
             if words <= ROOT_WORDS_MAX {
                 return Self { leaves, upper };
             }

@@ -21,15 +21,33 @@ pub(crate) mod atomic {
     pub(crate) struct AtomicU64 {
         value: loom::sync::atomic::AtomicU64,
         turn: loom::sync::atomic::AtomicU64,
+        apart: bool,
+    }
+
+    std::thread_local! {
+        /// Whether the model that runs on this thread leaves alone what has models of its own.
+        static LEAVE_APART: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+
+    /// For models of whole calls: slab, marks and bounds of the wheel are explored by their own models.
+    pub(crate) fn leave_apart(leave: bool) {
+        LEAVE_APART.set(leave);
     }
 
     impl AtomicU64 {
         pub(crate) fn new(value: u64) -> Self {
-            Self { value: loom::sync::atomic::AtomicU64::new(value), turn: loom::sync::atomic::AtomicU64::new(0) }
+            let new = loom::sync::atomic::AtomicU64::new;
+            Self { value: new(value), turn: new(0), apart: false }
+        }
+
+        pub(crate) fn new_apart(value: u64) -> Self {
+            Self { apart: true, ..Self::new(value) }
         }
 
         fn seen(&self) -> &loom::sync::atomic::AtomicU64 {
-            self.turn.fetch_or(0, Ordering::Relaxed);
+            if !(self.apart && LEAVE_APART.get()) {
+                self.turn.fetch_or(0, Ordering::Relaxed);
+            }
             &self.value
         }
 
@@ -172,6 +190,14 @@ impl Pause {
         self.0 += 1;
         true
     }
+}
+
+/// An atomic of a part that has loom models of its own, which larger models need not explore again.
+pub(crate) fn apart(value: u64) -> AtomicU64 {
+    #[cfg(earmark_loom)]
+    return AtomicU64::new_apart(value);
+    #[cfg(not(earmark_loom))]
+    return AtomicU64::new(value);
 }
 
 /// The second half of "I wrote A, then looked at B", where somebody else writes B and then looks at A,

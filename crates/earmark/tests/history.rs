@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::queue::ArrayQueue;
 use earmark::*;
-use earmark_testkit::history::{Call, Ended, Item as Recorded, Op, Outcome, Recorder, Short, ThreadLog};
+use earmark_testkit::history::{Call, Ended, Item as Recorded, Items, Op, Outcome, Recorder, Short, ThreadLog};
 use earmark_testkit::{Final, Options, check};
 
 /// Nanoseconds of a tick.
@@ -130,13 +130,13 @@ impl Caller<'_> {
     fn reserve(&mut self) -> Option<Reserved> {
         let items = if self.random.below(8) == 0 { 2 + self.random.below(4) } else { 1 };
         let mut request = ReserveRequest::new(self.ttl());
-        let mut recorded = Vec::new();
+        let mut recorded: Vec<Recorded> = Vec::new();
         for _ in 0..items {
             let (line, units) = (self.line(), 1 + self.random.below(2) as u32);
             request = request.with_item(line, Quantity::new(units).unwrap());
             recorded.push(Recorded { line: line.index() as u32, qty: u64::from(units) });
         }
-        let call = Call::new(Op::Reserve, 0, 0).with_items(recorded);
+        let call = Call::new(Op::Reserve, 0, 0).with_items(recorded.into_iter().collect::<Items>());
         let run = |inventory: &Inventory| inventory.reserve_with(&request).map(|guard| {
             let reserved = guard.reserved();
             guard.detach();

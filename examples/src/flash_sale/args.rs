@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use super::sale::SECONDS;
 use super::trace::Share;
 
 /// Thousands of simulated agents race for a few hot SKUs; every call is recorded and judged.
@@ -20,11 +21,11 @@ pub struct Args {
     pub seed: u64,
 
     /// Worker threads, 1 to 256. Default: the number of cores; one for a trace.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
 
     /// How long the doors are open, in real seconds, 0.1 to 60.
-    #[arg(long, default_value_t = 8.0, value_parser = seconds)]
+    #[arg(long, allow_negative_numbers = true, default_value_t = SECONDS, value_parser = seconds)]
     pub seconds: f64,
 
     /// Print one JSON object, and nothing else, on standard output.
@@ -40,7 +41,12 @@ pub struct Args {
     pub trace: Option<PathBuf>,
 
     /// The part of all units ever asked for that is in stock when a trace begins.
-    #[arg(long, default_value = "0.9", requires = "trace")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        default_value = "0.9",
+        requires = "trace"
+    )]
     pub stock_share: Share,
 }
 
@@ -80,8 +86,8 @@ mod tests {
             (&["--threads", "0"][..], "0 is not in 1..=256"),
             (&["--seconds", "0"], "0.1 to 60"),
             (&["--seconds", "NaN"], "0.1 to 60"),
-            (&["--trace", "x.csv", "--stock-share", "-1"], "-1"),
-            (&["--trace", "x.csv", "--stock-share=-1"], "0 to 1000"),
+            (&["--trace", "x.csv", "--stock-share", "-1"], "0 to 1000"),
+            (&["--threads", "-1"], "-1 is not in 1..=256"),
             (&["--trace", "x.csv", "--stock-share", "much"], "0 to 1000"),
             (&["--stock-share", "0.5"], "--trace"),
             (&["--naive", "--trace", "x.csv"], "cannot be used with"),

@@ -1,5 +1,6 @@
 //! What the history says: counted from the recorded calls, never from the engine.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use earmark_testkit::history::{Call, Id, Op, Outcome as Answered};
@@ -40,7 +41,10 @@ pub struct Figures {
     pub pairs_per_second: f64,
     /// The reserve calls, by length.
     pub reserve: Latency,
+    /// Those of them that were granted.
+    pub granted: Latency,
     sold_by_line: Vec<u64>,
+    oversold_by_line: BTreeMap<u32, u64>,
 }
 
 /// How long calls took, in ns, the two readings of the clock around each included.
@@ -60,13 +64,16 @@ pub struct Latency {
 impl Figures {
     /// Has a history judged and counts it, side by side.
     pub(crate) fn of(calls: &[Call], finals: &[Final], length: Duration) -> (Figures, Report) {
-        let options = Options::default().with_details_max(DETAILS_MAX).with_finals(finals.iter().copied());
+        let options = Options::default()
+            .with_details_max(DETAILS_MAX)
+            .with_finals(finals.iter().copied());
         let (report, mut figures) = std::thread::scope(|scope| {
             let counting = scope.spawn(|| count(calls));
             let report = check(calls, &options);
             (report, counting.join().expect("counting does not panic"))
         });
-        figures.oversold = oversold(&report);
+        figures.oversold_by_line = oversold(&report);
+        figures.oversold = figures.oversold_by_line.values().sum();
         figures.false_sold_out = report.false_sold_out();
         figures.conserved = report.conservation() == 0 && !finals.is_empty();
         figures.checked_calls = report.calls;
@@ -75,28 +82,36 @@ impl Figures {
         (figures, report)
     }
 
+    /// Units of one line sold or promised beyond its stock, at the worst moment.
+    pub fn oversold_of(&self, line: u32) -> u64 {
+        self.oversold_by_line.get(&line).copied().unwrap_or(0)
+    }
+
     /// Units of one line that were sold.
     pub fn sold_of(&self, line: u32) -> u64 {
         self.sold_by_line.get(line as usize).copied().unwrap_or(0)
     }
 }
 
-/// The judge's worst case of each line, added up.
-fn oversold(report: &Report) -> u64 {
-    let mut worst: Vec<(u32, i128)> = Vec::new();
+/// The judge's worst case of each line.
+fn oversold(report: &Report) -> BTreeMap<u32, u64> {
+    let mut worst = BTreeMap::new();
     for violation in report.details() {
         if let Violation::Oversold { line, worst_by, .. } = violation {
-            worst.push((*line, *worst_by));
+            let by = u64::try_from(*worst_by).unwrap_or(u64::MAX);
+            worst
+                .entry(*line)
+                .and_modify(|worst: &mut u64| *worst = by.max(*worst))
+                .or_insert(by);
         }
     }
-    worst.sort_unstable_by_key(|(line, by)| (*line, -by));
-    worst.dedup_by_key(|(line, _)| *line);
-    worst.iter().map(|(_, by)| u64::try_from(*by).unwrap_or(0)).sum()
+    worst
 }
 
 fn count(calls: &[Call]) -> Figures {
     let mut figures = Figures::default();
     let mut lengths = Vec::new();
+    let mut granted = Vec::new();
     let mut held: Vec<(Id, usize)> = Vec::new();
     for (place, call) in calls.iter().enumerate() {
         if call.op != Op::Reserve {
@@ -108,7 +123,11 @@ fn count(calls: &[Call]) -> Figures {
             Answered::Contended => figures.contended += 1,
             _ => continue, // a repeated answer, or a request that no stock could serve
         }
-        lengths.push(call.return_ns - call.call_ns);
+        let length = call.return_ns - call.call_ns;
+        lengths.push(length);
+        if call.result == Answered::Ok {
+            granted.push(length);
+        }
     }
     held.sort_unstable();
     figures.reserved = held.len() as u64;
@@ -132,8 +151,11 @@ fn count(calls: &[Call]) -> Figures {
             _ => {}
         }
     }
-    figures.expired = figures.reserved.saturating_sub(figures.confirmed + figures.released);
+    figures.expired = figures
+        .reserved
+        .saturating_sub(figures.confirmed + figures.released);
     figures.reserve = Latency::of(lengths);
+    figures.granted = Latency::of(granted);
     figures
 }
 
@@ -145,7 +167,12 @@ impl Latency {
             let rank = (lengths.len() as f64 * share).ceil() as usize;
             lengths.get(rank.saturating_sub(1)).copied().unwrap_or(0)
         };
-        Latency { p50_ns: at(0.5), p99_ns: at(0.99), p999_ns: at(0.999), max_ns: at(1.0) }
+        Latency {
+            p50_ns: at(0.5),
+            p99_ns: at(0.99),
+            p999_ns: at(0.999),
+            max_ns: at(1.0),
+        }
     }
 }
 
@@ -156,7 +183,15 @@ mod tests {
     #[test]
     fn percentiles_are_of_the_calls_themselves() {
         let latency = Latency::of((1..=1_000).rev().collect());
-        assert_eq!(latency, Latency { p50_ns: 500, p99_ns: 990, p999_ns: 999, max_ns: 1_000 });
+        assert_eq!(
+            latency,
+            Latency {
+                p50_ns: 500,
+                p99_ns: 990,
+                p999_ns: 999,
+                max_ns: 1_000
+            }
+        );
         assert_eq!(Latency::of(Vec::new()), Latency::default());
     }
 
@@ -164,15 +199,29 @@ mod tests {
     fn what_was_sold_is_what_was_confirmed() {
         let calls = [
             Call::new(Op::Open, 0, 1).with_item(0, 3),
-            Call::new(Op::Reserve, 2, 3).with_item(0, 2).with_id(1_u64).with_deadline(100),
+            Call::new(Op::Reserve, 2, 3)
+                .with_item(0, 2)
+                .with_id(1_u64)
+                .with_deadline(100),
             Call::new(Op::Confirm, 4, 5).with_id(1_u64),
-            Call::new(Op::Reserve, 6, 9).with_item(0, 1).with_id(2_u64).with_deadline(7),
-            Call::new(Op::Reserve, 6, 7).with_item(0, 2).with_result(Answered::short(0, 1)),
+            Call::new(Op::Reserve, 6, 9)
+                .with_item(0, 1)
+                .with_id(2_u64)
+                .with_deadline(7),
+            Call::new(Op::Reserve, 6, 7)
+                .with_item(0, 2)
+                .with_result(Answered::short(0, 1)),
         ];
         let (figures, report) = Figures::of(&calls, &[], Duration::from_secs(1));
         assert!(report.is_clean(), "{report}");
-        assert_eq!((figures.sold, figures.sold_of(0), figures.sold_of(1)), (2, 2, 0));
-        assert_eq!((figures.reserved, figures.refused, figures.expired), (2, 1, 1));
+        assert_eq!(
+            (figures.sold, figures.sold_of(0), figures.sold_of(1)),
+            (2, 2, 0)
+        );
+        assert_eq!(
+            (figures.reserved, figures.refused, figures.expired),
+            (2, 1, 1)
+        );
         assert!(!figures.conserved, "nobody looked");
     }
 }

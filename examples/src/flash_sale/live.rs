@@ -115,7 +115,10 @@ mod tests {
         for ns in (0..5_000).chain([1 << 20, (1 << 20) + 1, 1 << 40, u64::MAX >> 4]) {
             let at = bucket(ns);
             assert!(at < BUCKETS, "{ns}");
-            assert!(upper(at) >= ns && upper(at) <= ns + ns / 8 + 1, "{ns} in {at}");
+            assert!(
+                upper(at) >= ns && upper(at) <= ns + ns / 8 + 1,
+                "{ns} in {at}"
+            );
         }
     }
 

@@ -46,6 +46,8 @@ pub struct LineOutcome {
     pub stock: u64,
     /// Units that were sold.
     pub sold: u64,
+    /// Units sold beyond the stock, at the worst moment; a restock may have covered some later.
+    pub beyond: u64,
 }
 
 /// What agents counted themselves, because it is not in the history.
@@ -69,7 +71,11 @@ pub struct Seen {
 impl Seen {
     /// The share of reads that turned out false within 1.2 s.
     pub fn misled_share(&self) -> f64 {
-        if self.reads == 0 { 0.0 } else { self.misled as f64 / self.reads as f64 }
+        if self.reads == 0 {
+            0.0
+        } else {
+            self.misled as f64 / self.reads as f64
+        }
     }
 }
 
@@ -81,11 +87,19 @@ impl Outcome {
 
     /// One object with all figures.
     pub fn to_json(&self) -> Value {
-        let Sale { mode, seed, threads, seconds, agents, .. } = &self.sale;
+        let Sale {
+            mode,
+            seed,
+            threads,
+            seconds,
+            agents,
+            ..
+        } = &self.sale;
         let mut object = figures_json(&self.figures);
         let hot = self.lines.iter().filter(|line| line.hot);
-        let hot: Vec<Value> =
-            hot.map(|line| json!({"sku": line.name, "stock": line.stock, "sold": line.sold})).collect();
+        let hot: Vec<Value> = hot
+            .map(|line| json!({"sku": line.name, "stock": line.stock, "sold": line.sold}))
+            .collect();
         let more = json!({
             "mode": match mode { Mode::Earmark => "earmark", Mode::Naive => "naive" },
             "seed": seed,
@@ -109,7 +123,12 @@ impl Outcome {
 
 /// The figures that every mode has.
 pub(crate) fn figures_json(figures: &Figures) -> Value {
-    let Latency { p50_ns, p99_ns, p999_ns, max_ns } = figures.reserve;
+    let Latency {
+        p50_ns,
+        p99_ns,
+        p999_ns,
+        max_ns,
+    } = figures.reserve;
     json!({
         "sold": figures.sold,
         "refused": figures.refused,
@@ -124,6 +143,8 @@ pub(crate) fn figures_json(figures: &Figures) -> Value {
         "checked_calls": figures.checked_calls,
         "conserved": figures.conserved,
         "pairs_per_second": figures.pairs_per_second,
+        "granted_p50_ns": figures.granted.p50_ns,
+        "granted_p99_ns": figures.granted.p99_ns,
         "p50_ns": p50_ns,
         "p99_ns": p99_ns,
         "p999_ns": p999_ns,
@@ -141,9 +162,13 @@ pub(crate) fn merge(object: &mut Value, more: Value) {
 /// The report to read.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n {:<14} {:>9} {:>9} {:>9}", "line", "stock", "sold", "beyond")?;
+        writeln!(
+            f,
+            "\n {:<14} {:>9} {:>9} {:>9}",
+            "line", "stock", "sold", "beyond"
+        )?;
         for line in self.lines.iter().filter(|line| line.hot) {
-            row(f, &line.name, line.stock, line.sold, line.sold.saturating_sub(line.stock))?;
+            row(f, &line.name, line.stock, line.sold, line.beyond)?;
         }
         let tail = || self.lines.iter().filter(|line| !line.hot);
         row(
@@ -151,23 +176,31 @@ impl fmt::Display for Outcome {
             &format!("{} others", tail().count()),
             tail().map(|line| line.stock).sum(),
             tail().map(|line| line.sold).sum(),
-            tail().map(|line| line.sold.saturating_sub(line.stock)).sum(),
+            tail().map(|line| line.beyond).sum(),
         )?;
         if !self.channels.is_empty() {
-            writeln!(f, "\n {:<14} {:>9} {:>9} {:>9} {:>9}", "channel", "reserved", "confirmed", "released", "expired")?;
+            writeln!(
+                f,
+                "\n {:<14} {:>9} {:>9} {:>9} {:>9}",
+                "channel", "reserved", "confirmed", "released", "expired"
+            )?;
             for (label, figures) in &self.channels {
-                let label = if label.is_empty() { "(hammer)" } else { label };
                 let [reserved, confirmed, released, expired] = figures.map(thousands);
-                writeln!(f, " {label:<14} {reserved:>9} {confirmed:>9} {released:>9} {expired:>9}")?;
+                writeln!(
+                    f,
+                    " {label:<14} {reserved:>9} {confirmed:>9} {released:>9} {expired:>9}"
+                )?;
             }
         }
         f.write_char('\n')?;
         self.write_agents(f)?;
         write_figures(f, &self.figures)?;
-        write_verdict(f, self.is_clean(), &self.report, &self.audit)?;
+        write_verdict(f, self.is_clean(), &self.figures, &self.report, &self.audit)?;
         if self.sale.mode == Mode::Naive && self.figures.oversold > 0 {
             let units = thousands(self.figures.oversold);
-            writeln!(f, " {units} units were sold that were not there: nobody held them while the payment ran.")?;
+            let what =
+                format_args!("{units} units too many: nobody held them while the payments ran");
+            entry(f, "sold, not there", what)?;
         }
         Ok(())
     }
@@ -175,23 +208,47 @@ impl fmt::Display for Outcome {
 
 impl Outcome {
     fn write_agents(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Seen { reads, misled, repeats, repeats_alike, late, odd } = self.seen;
-        writeln!(
+        let share = self.seen.misled_share() * 100.0;
+        let Seen {
+            reads,
+            misled,
+            repeats,
+            repeats_alike,
+            late,
+            odd,
+        } = self.seen;
+        let [reads, misled, repeats, alike, late] =
+            [reads, misled, repeats, repeats_alike, late].map(thousands);
+        entry(
             f,
-            " false availability  {:.2} %: of {} reads that showed enough, {} were followed by a refused\n\
-             {:21}reserve within 1.2 s of simulated time (a read promises nothing)",
-            self.seen.misled_share() * 100.0,
-            thousands(reads),
-            thousands(misled),
+            "false availability",
+            format_args!(
+                "{share:.2} %: of {reads} reads that showed enough, {misled} were followed"
+            ),
+        )?;
+        entry(
+            f,
             "",
+            format_args!("by a refused reserve within 1.2 s (simulated); a read is no promise"),
         )?;
         if self.sale.mode == Mode::Earmark {
-            let [repeats, alike, late] = [repeats, repeats_alike, late].map(thousands);
-            writeln!(f, " same key            {alike} of {repeats} repeated calls were answered as the first time")?;
-            writeln!(f, " paid too late       {late} confirms after the deadline, all refused")?;
+            entry(
+                f,
+                "same key",
+                format_args!("{alike} of {repeats} repeated calls were answered as the first time"),
+            )?;
+            entry(
+                f,
+                "paid too late",
+                format_args!("{late} confirms came after the deadline and were refused"),
+            )?;
         }
         if odd > 0 {
-            writeln!(f, " unexpected          {} answers that no agent should get", thousands(odd))?;
+            entry(
+                f,
+                "unexpected",
+                format_args!("{odd} answers that no agent should get"),
+            )?;
         }
         Ok(())
     }
@@ -202,32 +259,84 @@ fn row(f: &mut fmt::Formatter<'_>, name: &str, stock: u64, sold: u64, beyond: u6
     writeln!(f, " {name:<14} {stock:>9} {sold:>9} {beyond:>9}")
 }
 
+/// One thing that there is to say.
+pub(crate) fn entry(
+    f: &mut fmt::Formatter<'_>,
+    label: &str,
+    what: fmt::Arguments<'_>,
+) -> fmt::Result {
+    writeln!(f, " {label:<19} {what}")
+}
+
 /// The figures that every mode has.
 pub(crate) fn write_figures(f: &mut fmt::Formatter<'_>, figures: &Figures) -> fmt::Result {
     let [sold, refused, expired] = [figures.sold, figures.refused, figures.expired].map(thousands);
-    let Latency { p50_ns, p99_ns, p999_ns, max_ns } = figures.reserve;
-    let [p50, p99, p999, max] = [p50_ns, p99_ns, p999_ns, max_ns].map(length);
     let rate = thousands(figures.pairs_per_second as u64);
-    writeln!(f, " sold                {sold} units; {refused} reserves refused, {expired} reservations expired")?;
-    writeln!(f, " pairs               {rate} a second, reserve and end, each call timed and recorded")?;
-    writeln!(f, " reserve call        p50 {p50}, p99 {p99}, p99.9 {p999}, longest {max}")
+    entry(
+        f,
+        "sold",
+        format_args!("{sold} units; {refused} reserves refused, {expired} reservations expired"),
+    )?;
+    entry(
+        f,
+        "pairs",
+        format_args!("{rate} a second: reserve and end, every call timed and recorded"),
+    )?;
+    let all = [
+        ("reserve call", figures.reserve),
+        ("  granted ones", figures.granted),
+    ];
+    for (
+        label,
+        Latency {
+            p50_ns,
+            p99_ns,
+            p999_ns,
+            max_ns,
+        },
+    ) in all
+    {
+        let [p50, p99, p999, max] = [p50_ns, p99_ns, p999_ns, max_ns].map(length);
+        entry(
+            f,
+            label,
+            format_args!("p50 {p50}, p99 {p99}, p99.9 {p999}, longest {max}"),
+        )?;
+    }
+    Ok(())
 }
 
 /// The last lines: what the judge says.
-pub(crate) fn write_verdict(f: &mut fmt::Formatter<'_>, clean: bool, report: &Report, audit: &[String]) -> fmt::Result {
-    let verdict = if clean { "every promise was kept" } else { "PROMISES WERE BROKEN" };
-    writeln!(
-        f,
-        " judged              {} calls: {} oversold, {} false sold-out, conservation {}; {verdict}",
-        thousands(report.calls),
-        report.oversold(),
-        report.false_sold_out(),
-        if report.conservation() == 0 { "holds" } else { "BROKEN" },
-    )?;
+pub(crate) fn write_verdict(
+    f: &mut fmt::Formatter<'_>,
+    clean: bool,
+    figures: &Figures,
+    report: &Report,
+    audit: &[String],
+) -> fmt::Result {
+    let Figures {
+        oversold,
+        false_sold_out,
+        checked_calls,
+        ..
+    } = figures;
+    let [oversold, false_sold_out, calls] =
+        [*oversold, *false_sold_out, *checked_calls].map(thousands);
+    let conservation = if figures.conserved { "holds" } else { "BROKEN" };
+    let verdict = if clean {
+        "every promise was kept"
+    } else {
+        "PROMISES WERE BROKEN"
+    };
+    entry(f, "judged", format_args!("{calls} calls: {verdict}"))?;
+    let counts = format_args!(
+        "oversold {oversold}, false sold-out {false_sold_out}, conservation {conservation}"
+    );
+    entry(f, "", counts)?;
     for line in audit.iter().take(10) {
         writeln!(f, "   audit: {line}")?;
     }
-    for violation in report.details().iter().take(if clean { 0 } else { 5 }) {
+    for violation in report.details().iter().take(if clean { 0 } else { 3 }) {
         writeln!(f, "   {violation:?}")?;
     }
     Ok(())

@@ -19,6 +19,10 @@ use super::worker::{self, Shift};
 use super::world::World;
 use super::{SaleClock, picture};
 
+/// How long the doors are open, in real seconds: with the judging, a run stays well below 20 s.
+pub(crate) const SECONDS: f64 = 6.0;
+/// Calls that are written down before only agents go on: what takes the judge a second or two.
+const CALLS_MAX: u64 = 3_000_000;
 /// A simulated millisecond in real nanoseconds: agents live 50 times as fast as people.
 const TICK_NS: u64 = 20_000;
 /// How often an agent comes in a real second, and how many units it then wants: what the stock is
@@ -51,6 +55,8 @@ pub struct Sale {
     pub seconds: f64,
     /// Agents over all workers.
     pub agents: usize,
+    /// The part of the usual stock that is there, which is measured by what agents are expected to want.
+    pub stock: f64,
     /// When so many calls are written down, only agents go on: what is recorded must be judged.
     pub calls_max: u64,
 }
@@ -58,7 +64,15 @@ pub struct Sale {
 impl Sale {
     /// The sale that the example holds by default, on so many threads.
     pub fn new(mode: Mode, threads: usize) -> Sale {
-        Sale { mode, seed: 1, threads, seconds: 8.0, agents: 4_000, calls_max: 4_000_000 }
+        Sale {
+            mode,
+            seed: 1,
+            threads,
+            seconds: SECONDS,
+            agents: 4_000,
+            stock: 1.0,
+            calls_max: CALLS_MAX,
+        }
     }
 
     /// Holds the sale, shows it on the screen, and has every call judged.
@@ -66,10 +80,13 @@ impl Sale {
     /// # Errors
     /// What the engine answers to a setting or a name that it does not take.
     pub fn hold(&self, screen: Screen) -> Result<(Outcome, Vec<Call>), Box<dyn Error>> {
-        let world = World::new(self.agents as f64 * self.seconds * VISITS_PER_S * UNITS_PER_VISIT);
+        let demand = self.agents as f64 * self.seconds * VISITS_PER_S * UNITS_PER_VISIT;
+        let world = World::new(demand * self.stock);
         let clock = SaleClock::new(TICK_NS);
         match self.mode {
-            Mode::Earmark => self.hold_in(&EngineShop::new(&world, &clock)?, &world, &clock, screen),
+            Mode::Earmark => {
+                self.hold_in(&EngineShop::new(&world, &clock)?, &world, &clock, screen)
+            }
             Mode::Naive => self.hold_in(&NaiveShop::new(&world), &world, &clock, screen),
         }
     }
@@ -90,13 +107,24 @@ impl Sale {
         let open_ns = clock.ns();
         let length_ns = (self.seconds * 1e9) as u64;
         let close_ns = open_ns + length_ns;
-        let mut view = View { sale: self, world, clock, open_ns, live: &live };
+        let mut view = View {
+            sale: self,
+            world,
+            clock,
+            open_ns,
+            live: &live,
+        };
         let mut picture = Picture::new(screen);
         std::thread::scope(|scope| {
             let (working, ended) = channel::<()>();
             for (n, live) in live.iter().enumerate() {
                 let mut till = shop.till(Log::new(&recorder, clock), live);
-                let scene = Scene { world, live, clock, close_ns };
+                let scene = Scene {
+                    world,
+                    live,
+                    clock,
+                    close_ns,
+                };
                 let shift = self.shift(n, S::HAMMERED);
                 let working = working.clone();
                 scope.spawn(move || {
@@ -115,15 +143,25 @@ impl Sale {
         drop(log);
 
         let calls = recorder.finish()?;
-        picture.say(&format!("checking {} calls ...", picture::thousands(calls.len() as u64)));
+        picture.say(&format!(
+            "checking {} calls ...",
+            picture::thousands(calls.len() as u64)
+        ));
         let (figures, report) = Figures::of(&calls, &closing.finals, sold_for);
-        let lines = world.lines.iter().enumerate().map(|(number, line)| LineOutcome {
-            name: line.sku.clone(),
-            hot: number < world.hot,
-            stock: u64::from(line.opening) + u64::from(line.restock),
-            sold: figures.sold_of(number as u32),
-        });
-        let Closing { audit, channels, .. } = closing;
+        let lines = world
+            .lines
+            .iter()
+            .enumerate()
+            .map(|(number, line)| LineOutcome {
+                name: line.sku.clone(),
+                hot: number < world.hot,
+                stock: u64::from(line.opening) + u64::from(line.restock),
+                sold: figures.sold_of(number as u32),
+                beyond: figures.oversold_of(number as u32),
+            });
+        let Closing {
+            audit, channels, ..
+        } = closing;
         let outcome = Outcome {
             sale: self.clone(),
             simulated_s: clock.simulated_s(length_ns),
@@ -140,9 +178,20 @@ impl Sale {
 
     fn shift(&self, n: usize, hammered: bool) -> Shift {
         let share = self.agents / self.threads + usize::from(n < self.agents % self.threads);
-        let calls_max = if hammered { self.calls_max / self.threads as u64 } else { 0 };
-        let seed = self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(n as u64);
-        Shift { agents: share, rng: SmallRng::seed_from_u64(seed), calls_max }
+        let calls_max = if hammered {
+            self.calls_max / self.threads as u64
+        } else {
+            0
+        };
+        let seed = self
+            .seed
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .wrapping_add(n as u64);
+        Shift {
+            agents: share,
+            rng: SmallRng::seed_from_u64(seed),
+            calls_max,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ const HOT_SHARE: f64 = 0.6;
 const TAIL_SLOPE: f64 = 0.7;
 /// The part of the expected demand that lies in stock when the doors open.
 const HOT_STOCK: f64 = 0.3;
-const TAIL_STOCK: f64 = 0.5;
+const TAIL_STOCK: f64 = 0.9;
 /// The part of its opening stock that a hot SKU gets again in the middle of the sale.
 const RESTOCK: f64 = 0.25;
 
@@ -64,10 +64,18 @@ impl World {
             let restock = (opening * restock).ceil();
             shares.push(share);
             // Bounded above by the clamp, so both fit.
-            lines.push(Line { sku, opening: opening as u32, restock: restock as u32 });
+            lines.push(Line {
+                sku,
+                opening: opening as u32,
+                restock: restock as u32,
+            });
         }
         let picks = WeightedIndex::new(&shares).expect("every share is a positive number");
-        World { lines, hot: HOT.len(), picks }
+        World {
+            lines,
+            hot: HOT.len(),
+            picks,
+        }
     }
 
     /// A line that somebody wants, by interest.
@@ -92,7 +100,9 @@ mod tests {
     fn most_picks_go_to_few_lines() {
         let world = World::new(1e6);
         let mut rng = SmallRng::seed_from_u64(1);
-        let hot = (0..10_000).filter(|_| (world.pick(&mut rng) as usize) < world.hot).count();
+        let hot = (0..10_000)
+            .filter(|_| (world.pick(&mut rng) as usize) < world.hot)
+            .count();
         assert!((5_700..6_300).contains(&hot), "{hot}");
         assert!(world.lines.iter().all(|line| line.opening > 0));
         assert!((0..100).all(|_| world.pick_tail(&mut rng) as usize >= world.hot));

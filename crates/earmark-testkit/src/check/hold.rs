@@ -146,6 +146,7 @@ mod tests {
             assert_eq!(hold.at(20), 2);
             let mut timeline = Timeline::default();
             hold.trace(0, &mut timeline);
+            assert_eq!(hold.at(20), 2);
             let steps: Vec<Step> = timeline.sorted();
             for t in 0..30 {
                 let past = steps.iter().filter(|step| step.at <= t);

@@ -70,14 +70,14 @@ struct Ledgers {
 ///
 /// let mut calls = vec![
 ///     Call::new(Op::Open, 0, 1).with_item(0, 3),
-///     Call::new(Op::Reserve, 10, 12).with_item(0, 2).with_id(1).with_deadline(100),
+///     Call::new(Op::Reserve, 10, 12).with_item(0, 2).with_id(1_u64).with_deadline(100),
 ///     Call::new(Op::Reserve, 11, 14).with_item(0, 2).with_result(Outcome::short(0, 1)),
-///     Call::new(Op::Confirm, 20, 22).with_id(1),
+///     Call::new(Op::Confirm, 20, 22).with_id(1_u64),
 /// ];
 /// assert!(check(&calls, &Options::default()).is_clean());
 ///
 /// // One unit is left. Whoever gets two, or is refused one, was told something untrue.
-/// calls.push(Call::new(Op::Reserve, 30, 31).with_item(0, 2).with_id(2).with_deadline(100));
+/// calls.push(Call::new(Op::Reserve, 30, 31).with_item(0, 2).with_id(2_u64).with_deadline(100));
 /// calls.push(Call::new(Op::Reserve, 25, 26).with_item(0, 1).with_result(Outcome::insufficient()));
 /// let report = check(&calls, &Options::default());
 /// assert_eq!(report.oversold(), 1);

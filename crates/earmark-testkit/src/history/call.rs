@@ -10,7 +10,7 @@ use super::{Id, Items, Short, Shorts};
 /// ```
 /// use earmark_testkit::history::{Call, Op, Outcome};
 ///
-/// let reserve = Call::new(Op::Reserve, 100, 140).with_item(0, 2).with_id(7).with_deadline(5_000);
+/// let reserve = Call::new(Op::Reserve, 100, 140).with_item(0, 2).with_id(7_u64).with_deadline(5_000);
 /// let refused = Call::new(Op::Reserve, 120, 150).with_item(0, 9).with_result(Outcome::short(0, 8));
 /// assert_eq!(reserve.result, Outcome::Ok);
 /// assert_eq!(refused.id, None);
@@ -128,7 +128,8 @@ pub enum Op {
     Reserve,
     /// The reservation ends, its units are sold: all of them, or the items named, the rest goes back.
     Confirm,
-    /// The reservation ends, its units go back.
+    /// The reservation ends, its units go back. An `Ok` after the deadline is not held against the engine:
+    /// either way the units go back.
     Release,
     /// Some units go back (the items), the reservation stays.
     ReleasePart,

@@ -50,16 +50,16 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Starts the thread. The period is brought between 1 ms and 1 s; 1 to 2 ms is what expiry to the
+    /// Starts the thread. The period is brought between 1 ms and 1 s, and to half of `time_slack` at most; 1 to 2 ms is what expiry to the
     /// tick needs.
     ///
     /// # Errors
     /// What the operating system says when it cannot start a thread.
     pub fn spawn(inventory: Arc<Inventory>, period: Duration) -> std::io::Result<Self> {
-        let period = period.clamp(PERIOD_MIN, PERIOD_MAX);
+        let period = period_for(&inventory, period);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let attached = Attached::new(inventory);
+        let mut attached = Attached::new(inventory);
         let thread = std::thread::Builder::new().name("earmark-driver".to_owned()).spawn(move || {
             let mut report = DriverReport::default();
             while !stopped.load(Acquire) {
@@ -91,25 +91,45 @@ impl Drop for Driver {
     }
 }
 
-/// Counts as a driver from its making to its drop, also if it unwinds.
-struct Attached(Arc<Inventory>);
+/// A tick is trusted up to `time_slack` before a deadline (T2), so it must move more often than that.
+fn period_for(inventory: &Inventory, period: Duration) -> Duration {
+    let slack = inventory.settings.time_slack;
+    let longest = if slack.is_zero() { PERIOD_MAX } else { PERIOD_MAX.min(slack / 2) };
+    period.clamp(PERIOD_MIN, longest.max(PERIOD_MIN))
+}
+
+/// Counts as a driver from its making to its drop, save while the clock panics: then nobody moves the
+/// tick, and nobody may trust it.
+struct Attached {
+    inventory: Arc<Inventory>,
+    counted: bool,
+}
 
 impl Attached {
     fn new(inventory: Arc<Inventory>) -> Self {
         inventory.time.attach_driver();
-        Self(inventory)
+        Self { inventory, counted: true }
+    }
+
+    fn count(&mut self, counted: bool) {
+        if counted != self.counted {
+            self.counted = counted;
+            if counted { self.inventory.time.attach_driver() } else { self.inventory.time.detach_driver() }
+        }
     }
 
     /// One sweep; whether it left nothing that is due.
-    fn drive(&self, report: &mut DriverReport) -> bool {
+    fn drive(&mut self, report: &mut DriverReport) -> bool {
         report.sweeps += 1;
-        match catch_unwind(AssertUnwindSafe(|| self.0.sweep())) {
+        match catch_unwind(AssertUnwindSafe(|| self.inventory.sweep())) {
             Ok(advanced) => {
+                self.count(true);
                 report.expired += advanced.expired as u64;
                 // Incomplete without work done: something is being changed; give it a moment.
                 advanced.complete || advanced.looked == 0 || advanced.expired == 0
             }
             Err(_) => {
+                self.count(false);
                 report.panics += 1;
                 true
             }
@@ -119,7 +139,7 @@ impl Attached {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        self.0.time.detach_driver();
+        self.count(false);
     }
 }
 
@@ -151,17 +171,17 @@ pub struct TokioDriver {
 #[cfg(feature = "tokio")]
 impl TokioDriver {
     /// Starts the task on the current runtime, whose time driver must be enabled. The period is brought
-    /// between 1 ms and 1 s.
+    /// between 1 ms and 1 s, and to half of `time_slack` at most.
     ///
     /// # Errors
     /// `NotConnected` outside of a runtime.
     pub fn spawn(inventory: Arc<Inventory>, period: Duration) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Handle::try_current()
             .map_err(|error| std::io::Error::new(std::io::ErrorKind::NotConnected, error))?;
-        let period = period.clamp(PERIOD_MIN, PERIOD_MAX);
+        let period = period_for(&inventory, period);
         let stop = Arc::new(tokio::sync::Notify::new());
         let stopped = Arc::clone(&stop);
-        let attached = Attached::new(inventory);
+        let mut attached = Attached::new(inventory);
         let task = runtime.spawn(async move {
             let mut report = DriverReport::default();
             loop {
@@ -263,7 +283,7 @@ impl Inventory {
             let seen = slot.snapshot();
             let id: ReservationId = self.id(at, seen.generation());
             match seen.standing() {
-                Standing::Live(Phase::Reserved) if mode == CloseMode::Release && self.release(id).is_ok() => {
+                Standing::Live(Phase::Reserved) if mode == CloseMode::Release && self.release_unpaid(id).is_ok() => {
                     report.released += 1;
                 }
                 Standing::Live(Phase::Reserved) => report.reserved += 1,

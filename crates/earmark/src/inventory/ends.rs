@@ -193,6 +193,15 @@ impl Inventory {
         Ok(())
     }
 
+    /// Releases only while no payment runs, for a close.
+    pub(super) fn release_unpaid(&self, id: ReservationId) -> Result<(), Lost> {
+        let (slot, policy) = (self.slot(id)?, self.settings.pending_policy);
+        let (before, now) =
+            self.decide(slot, |seen, now| seen.lock(id.generation, now, policy, |phase| phase == Phase::Reserved))?;
+        self.give_up(slot, before, id, now);
+        Ok(())
+    }
+
     /// Releases without waiting and without reading the clock, for a guard that is dropped. Judged by
     /// the tick: at worst something overdue is released a moment before it would have expired.
     pub(super) fn release_at_once(&self, id: ReservationId) -> Result<(), Lost> {

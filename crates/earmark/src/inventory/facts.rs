@@ -15,7 +15,7 @@ use crate::sku::StockId;
 
 /// Something that happened.
 #[derive(Debug, Clone, Copy)]
-#[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "counted here; read whole by whoever listens"))]
+#[allow(dead_code, reason = "counted here; read whole by whoever listens")]
 pub(crate) enum Fact {
     Reserved { id: ReservationId, units: u64, deadline: u64 },
     Ended { id: ReservationId, end: End, units: u64 },

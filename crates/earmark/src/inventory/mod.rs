@@ -1,10 +1,11 @@
 //! The public face: the only module that knows stock, reservations and the wheel together.
 //!
 //! Split by role: [`reserve`] and [`cart`] take, [`ends`], [`parts`] and [`payment`] end and move, [`late`] rescues
-//! what expired, [`replace`] swaps, [`stock`] keeps the books, [`view`] looks, [`sweep`] expires.
+//! what expired, [`replace`] swaps, [`stock`] keeps the [`books`], [`levels`] and [`view`] look, [`sweep`] expires.
 //! [`owners`] and [`keys`] find; [`facts`] is where every change passes.
 
 mod audit;
+mod books;
 mod cart;
 mod driver;
 mod ends;
@@ -12,6 +13,7 @@ mod facts;
 mod guard;
 mod keys;
 mod late;
+mod levels;
 mod owners;
 mod parts;
 mod payment;
@@ -47,12 +49,13 @@ pub use driver::{CloseMode, CloseReport, Driver, DriverReport};
 pub use facts::Counts;
 pub use guard::{Guard, OwnedGuard};
 pub use late::Late;
+pub use levels::Snapshot;
 pub use payment::Resolution;
 pub use request::{
     Cause, Channel, Item, Key, Levels, Owner, Reservation, ReserveRequest, Reserved, Shortage, State,
 };
 pub use settings::InventoryBuilder;
-pub use stock::Snapshot;
+
 pub use sweep::Advanced;
 pub use view::{ChannelCounts, Filter};
 

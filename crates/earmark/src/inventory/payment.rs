@@ -82,15 +82,16 @@ impl Inventory {
     /// ```
     pub fn payments_pending(&self) -> usize {
         let paying = |phase| phase == Phase::Paying;
-        let ids = self.ids_standing(Standing::Live(Phase::Paying));
+        let ids = self.ids_where(|seen| seen.standing() == Standing::Live(Phase::Paying));
         ids.into_iter().filter(|&id| self.move_phase(id, paying, Phase::PaymentPending).is_ok()).count()
     }
 
-    /// Everything that waits for a person, in no order. Sweeps first; one pass over the slots in use.
+    /// Everything that waits for a person, in no order; also what no sweep has moved there yet. One
+    /// pass over the slots in use.
     #[must_use]
     pub fn reviews(&self) -> Vec<ReservationId> {
-        let _ = self.sweep();
-        self.ids_standing(Standing::Live(Phase::InReview))
+        let (now, policy) = (self.time.now(), self.settings.pending_policy);
+        self.ids_where(|seen| seen.in_time(seen.generation(), now, policy) == Ok(Phase::InReview))
     }
 
     /// Resolves what waits for a person; an answer for each id, in order.
@@ -165,11 +166,11 @@ impl Inventory {
         Ok(Timestamp::from_millis(deadline))
     }
 
-    fn ids_standing(&self, standing: Standing) -> Vec<ReservationId> {
+    fn ids_where(&self, wanted: impl Fn(Snapshot) -> bool) -> Vec<ReservationId> {
         let all = 0..self.slab.high_water();
         all.filter_map(|at| {
             let seen = self.slab.get(at)?.snapshot();
-            (seen.standing() == standing).then(|| self.id(at, seen.generation()))
+            wanted(seen).then(|| self.id(at, seen.generation()))
         })
         .collect()
     }

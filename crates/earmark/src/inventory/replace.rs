@@ -9,7 +9,7 @@ use super::request::{Item, ReserveRequest, Reserved};
 use super::cart::TakeRefused;
 use super::view::ChannelFact;
 use super::{Fact, Inventory, Lost, NO_CHANNEL};
-use crate::error::{ReplaceError, ReserveError};
+use crate::error::{ReplaceError, ReserveError, ShortItem};
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
 use crate::reservation::state::{End, Phase};
@@ -73,11 +73,12 @@ impl Inventory {
         }
         self.check_caps(book, items, Some(old), now)?;
         let more = surplus(items, &held);
-        self.take_all(&more).map_err(|refused| take_error(refused, items))?;
+        self.take_all(&more).map_err(|refused| self.refuse(take_error(refused, items, &held)))?;
         let channel = request.channel.map_or(NO_CHANNEL, |channel| channel.0);
+        // Told first: no prefix of the log shows a unit promised to both (P6).
+        self.facts.record(self.lane(), Fact::Ended { id: old, end: End::Replaced, units: held.units() });
         let reserved = self.publish(claim, items, request.ttl, channel, Some(request), now);
         book.add(reserved.id);
-        self.facts.record(self.lane(), Fact::Ended { id: old, end: End::Replaced, units: held.units() });
         self.note_channel(body.channel, ChannelFact::Ended(End::Replaced));
         for back in surplus(&held, items) {
             if let Some(counter) = self.counter(back.line) {
@@ -114,18 +115,24 @@ fn surplus(wanted: &[Item], held: &[Item]) -> Vec<Item> {
     wanted.iter().filter_map(more).collect()
 }
 
-fn take_error(refused: TakeRefused, items: &[Item]) -> ReplaceError {
-    let refused = match refused {
-        TakeRefused::Contended(line) => ReserveError::Contended { line },
-        TakeRefused::Retired(line) => ReserveError::Retired { line },
-        TakeRefused::Unknown(line) => ReserveError::UnknownLine { line },
-        TakeRefused::Short(short) => match (items, &*short) {
-            ([_], [one]) if one.available == 0 => ReserveError::OutOfStock { line: one.line, asked: one.asked },
-            ([_], [one]) => {
-                ReserveError::Insufficient { line: one.line, asked: one.asked, available: one.available }
-            }
-            _ => ReserveError::CartShort { short },
-        },
+/// The refusal in terms of the whole new reservation: what the old one holds is there for it too.
+fn take_error(refused: TakeRefused, items: &[Item], held: &[Item]) -> ReserveError {
+    let short = match refused {
+        TakeRefused::Contended(line) => return ReserveError::Contended { line },
+        TakeRefused::Retired(line) => return ReserveError::Retired { line },
+        TakeRefused::Unknown(line) => return ReserveError::UnknownLine { line },
+        TakeRefused::Short(short) => short,
     };
-    refused.into()
+    let units = |items: &[Item], line| items.iter().find(|item| item.line == line).map(|item| item.quantity);
+    let whole = short.iter().map(|short| ShortItem {
+        line: short.line,
+        asked: units(items, short.line).unwrap_or(short.asked),
+        available: short.available + units(held, short.line).map_or(0, Quantity::get),
+    });
+    let short: Vec<_> = whole.collect();
+    match (items, &*short) {
+        ([_], &[ShortItem { line, asked, available: 0 }]) => ReserveError::OutOfStock { line, asked },
+        ([_], &[ShortItem { line, asked, available }]) => ReserveError::Insufficient { line, asked, available },
+        _ => ReserveError::CartShort { short: short.into() },
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Whoever holds the right to sweep is the only one who ends a reservation as expired; a late confirm
 //! is refused, but leaves the ending to a sweep. So while `earliest` lies ahead, no unit is on its way
-//! back (P4).
+//! back (P4). Until its units are back an expiring reservation is `Changing`: nobody takes it up again,
+//! or uses its slot, while the sweep still reads what it held.
 //!
 //! An expired reservation stays *parked* for a while with what it held, so that a late payment can take
 //! it up again; then it is forgotten and its slot is free.
@@ -10,7 +11,6 @@
 use std::collections::VecDeque;
 
 use super::keys::FORGET_SWEEP;
-use super::view::ChannelFact;
 use super::{Fact, Inventory};
 use crate::clock::Timestamp;
 use crate::reservation::state::{End, No, Phase, Standing};
@@ -169,8 +169,8 @@ impl Judge for Expiry<'_> {
                 }
                 self.expired += 1;
                 step(Step::Expired);
-                inventory.note_channel(body.channel, ChannelFact::Ended(End::Expired));
                 inventory.settle_ended(id, &body, End::Expired, false);
+                place.unlock(before.ended(End::Expired)); // only now: what it held is back, and still readable
                 inventory.park(slot, generation, &body, now);
                 Look::Gone
             }

@@ -42,7 +42,13 @@ fn loom_r1_confirm_races_release_races_expire() {
         let spawn = |end: End| {
             let slot = Arc::clone(&slot);
             thread::spawn(move || match end {
-                End::Expired => slot.update(|seen| seen.expire(generation, 100, POLICY)).is_ok(),
+                End::Expired => match slot.update(|seen| seen.expire(generation, 100, POLICY)) {
+                    Ok(before) => {
+                        slot.unlock(before.ended(End::Expired));
+                        true
+                    }
+                    Err(_) => false,
+                },
                 end => slot.update(|seen| seen.end(generation, 99, POLICY, end)).is_ok(),
             })
         };

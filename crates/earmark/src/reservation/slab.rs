@@ -20,6 +20,7 @@ use crossbeam::utils::CachePadded;
 use super::state::{GENERATION_MAX, Slot};
 use crate::marks::Marks;
 use crate::paged::Paged;
+use crate::sync::apart;
 use crate::sync::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
@@ -90,15 +91,15 @@ impl Sizes {
 
 impl Slab {
     pub(crate) fn new(sizes: Sizes) -> Self {
-        let lane = || CachePadded::new(Lane { word: AtomicU64::new(0), cursor: Hint::new(0) });
+        let lane = || CachePadded::new(Lane { word: apart(0), cursor: Hint::new(0) });
         let pages_max = sizes.pages();
         Self {
             slots: Paged::new(pages_max * PAGE_LEN, Slot::new),
-            pages: Paged::new(pages_max, || PageHead { free: AtomicU64::new(0), ended_at: Hint::new(0) }),
+            pages: Paged::new(pages_max, || PageHead { free: apart(0), ended_at: Hint::new(0) }),
             reusable: Marks::new(pages_max),
             reusable_len: Hint::new(0),
             retired: Hint::new(0),
-            fresh: AtomicU64::new(0),
+            fresh: apart(0),
             lanes: (0..sizes.lanes.max(1)).map(|_| lane()).collect(),
             pages_max,
             retained_pages: (sizes.retained / PAGE_LEN) as u64,

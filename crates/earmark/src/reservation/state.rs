@@ -253,7 +253,7 @@ impl Snapshot {
             Phase::InReview => Err(No::Phase(Phase::InReview)),
             _ if self.deadline(now) > now => Err(No::NotDue),
             Phase::PaymentPending if policy == PendingPolicy::Review => Ok(self.live(Phase::InReview, 0)),
-            _ => Ok(self.ended(End::Expired)),
+            _ => Ok(Self(PHASE.put(self.0, CHANGING))), // until the sweep has given its units back
         }
     }
 
@@ -474,7 +474,7 @@ mod tests {
             }
             if let Ok(next) = seen.expire(generation, now, policy) {
                 prop_assert!(seen.deadline(now) <= now);
-                prop_assert!(next.standing() == Standing::Ended(End::Expired)
+                prop_assert!(next.standing() == Standing::Changing
                     || next.standing() == Standing::Live(Phase::InReview));
                 prop_assert!(seen.end(generation, now, PendingPolicy::Release, End::Confirmed).is_err());
             }

@@ -36,7 +36,7 @@ use crate::sync::atomic::{
     AtomicU64,
     Ordering::{Acquire, SeqCst},
 };
-use crate::sync::{Mutex, MutexGuard, look};
+use crate::sync::{Mutex, MutexGuard, apart, look};
 
 /// A reservation whose deadline is at least this far away waits in the nursery first.
 pub(crate) const NURSERY_MS: u64 = if cfg!(earmark_loom) { 4 } else { 4_000 };
@@ -105,8 +105,8 @@ impl Wheel {
         Self {
             young: Marks::new(slots),
             soon: Marks::new(slots),
-            horizon: AtomicU64::new(horizon),
-            earliest: AtomicU64::new(horizon),
+            horizon: apart(horizon),
+            earliest: apart(horizon),
             state: Mutex::new(state),
         }
     }

@@ -38,7 +38,7 @@ impl Bytes<'_> {
 const LINES: u8 = 4;
 
 /// Any list of operations: no panic, and the books hold after each.
-pub fn operations(bytes: &[u8]) {
+pub(crate) fn operations(bytes: &[u8]) {
     let mut bytes = Bytes(bytes);
     let clock = ManualClock::new(Timestamp::from_millis(u64::from(bytes.wide())));
     let policy = if bytes.next() % 2 == 0 { PendingPolicy::Release } else { PendingPolicy::Review };
@@ -135,7 +135,7 @@ fn operation(
 }
 
 /// Any text: parsing never panics, and what parses prints the same again.
-pub fn ids(bytes: &[u8]) {
+pub(crate) fn ids(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         if let Ok(id) = text.parse::<ReservationId>() {
             assert_eq!(id.to_string(), text);

@@ -4,10 +4,13 @@
 //! times and writes them down for the judge.
 
 mod engine;
+mod engine_till;
 mod naive;
+mod words;
 
-pub(crate) use engine::{EngineShop, PAYMENT_TTL_MS, TTL_MS, confirmed, id, refusal};
+pub(crate) use engine::{EngineShop, PAYMENT_TTL_MS, TTL_MS};
 pub(crate) use naive::NaiveShop;
+pub(crate) use words::{finals, id, refusal};
 
 use earmark_testkit::Final;
 

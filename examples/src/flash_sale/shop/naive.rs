@@ -24,7 +24,10 @@ pub(crate) struct NaiveShop {
 impl NaiveShop {
     pub(crate) fn new(world: &World) -> NaiveShop {
         let zeros = || world.lines.iter().map(|_| AtomicI64::new(0)).collect();
-        NaiveShop { left: zeros(), sold: zeros() }
+        NaiveShop {
+            left: zeros(),
+            sold: zeros(),
+        }
     }
 
     /// Sells, whatever is left.
@@ -41,7 +44,12 @@ impl Shop for NaiveShop {
     const HAMMERED: bool = false;
 
     fn till<'a>(&'a self, log: Log, live: &'a Live) -> NaiveTill<'a> {
-        NaiveTill { shop: self, log, live, sales: 0 }
+        NaiveTill {
+            shop: self,
+            log,
+            live,
+            sales: 0,
+        }
     }
 
     fn deliver(&self, line: u32, units: u32, delivery: Delivery, log: &mut Log) {
@@ -71,9 +79,20 @@ impl Shop for NaiveShop {
         let finals = (0..self.left.len() as u32).map(|line| {
             let look = self.look(line);
             let available = u64::try_from(look.left).unwrap_or(0);
-            Final { line, at_ns, on_hand: available + look.sold, available, reserved: 0, committed: look.sold, blocked: 0 }
+            Final {
+                line,
+                at_ns,
+                on_hand: available + look.sold,
+                available,
+                reserved: 0,
+                committed: look.sold,
+                blocked: 0,
+            }
         });
-        Closing { finals: finals.collect(), ..Closing::default() }
+        Closing {
+            finals: finals.collect(),
+            ..Closing::default()
+        }
     }
 }
 
@@ -88,7 +107,12 @@ pub(crate) struct NaiveTill<'a> {
 
 fn items(order: &Order) -> history::Items {
     let items = order.items().iter();
-    items.map(|(line, units)| history::Item { line: *line, qty: u64::from(*units) }).collect()
+    items
+        .map(|(line, units)| history::Item {
+            line: *line,
+            qty: u64::from(*units),
+        })
+        .collect()
 }
 
 impl Till for NaiveTill<'_> {
@@ -102,7 +126,9 @@ impl Till for NaiveTill<'_> {
     /// One more look, right before the payment: the best that can be done here.
     fn reserve(&mut self, order: &Order, _: Attempt<()>) -> Answer<()> {
         let shop = self.shop;
-        let there = |(line, units): &(u32, u32)| shop.left[*line as usize].load(SeqCst) >= i64::from(*units);
+        let there = |(line, units): &(u32, u32)| {
+            shop.left[*line as usize].load(SeqCst) >= i64::from(*units)
+        };
         let (span, there) = self.log.time(|| order.items().iter().all(there));
         if there {
             return Answer::Held(());
@@ -133,7 +159,8 @@ impl Till for NaiveTill<'_> {
         self.live.pairs.add(1);
         self.sales += 1;
         let id = Id::from_parts(u64::from(self.log.thread()), self.sales);
-        self.log.push(span.call(Op::Reserve).with_items(items(order)).with_id(id));
+        self.log
+            .push(span.call(Op::Reserve).with_items(items(order)).with_id(id));
         self.log.push(span.call(Op::Confirm).with_id(id));
         Done::Yes
     }
@@ -146,5 +173,37 @@ impl Till for NaiveTill<'_> {
 
     fn log(&self) -> &Log {
         &self.log
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use earmark_testkit::history::Recorder;
+    use earmark_testkit::{Options, check};
+
+    use super::super::super::SaleClock;
+    use super::*;
+
+    /// design.md §1: A reads 1 at 0 ms, starts paying at 200, B buys it elsewhere at 650, A's payment
+    /// clears at 800.
+    #[test]
+    fn the_five_steps_sell_one_unit_twice() {
+        let (recorder, clock) = (Recorder::new(), SaleClock::new(1_000));
+        let shop = NaiveShop::new(&World::new(1.0));
+        let (live, order) = (Live::default(), Order::one(0));
+        let mut log = Log::new(&recorder, &clock);
+        shop.deliver(0, 1, Delivery::Opening, &mut log);
+        let mut a = shop.till(Log::new(&recorder, &clock), &live);
+        let mut b = shop.till(Log::new(&recorder, &clock), &live);
+        assert_eq!(a.read(0), 1); // 0 ms
+        assert_eq!(a.reserve(&order, Attempt::First), Answer::Held(())); // 200 ms: only a look
+        assert_eq!(a.begin_payment(()), Done::Yes);
+        assert_eq!(b.reserve(&order, Attempt::First), Answer::Held(())); // 650 ms
+        assert_eq!(b.confirm((), &order, Attempt::First), Done::Yes);
+        assert_eq!(a.confirm((), &order, Attempt::First), Done::Yes); // 800 ms
+        assert_eq!(shop.look(0).left, -1);
+        drop((a, b, log));
+        let report = check(&recorder.finish().unwrap(), &Options::default());
+        assert_eq!(report.oversold(), 1, "{report}");
     }
 }

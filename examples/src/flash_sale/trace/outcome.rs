@@ -8,7 +8,7 @@ use earmark_testkit::Report;
 use serde_json::{Value, json};
 
 use super::super::figures::Figures;
-use super::super::outcome::{figures_json, merge, write_figures, write_verdict};
+use super::super::outcome::{entry, figures_json, merge, write_figures, write_verdict};
 use super::super::picture::thousands;
 use super::engine::Verdict;
 use super::read::Sales;
@@ -53,7 +53,10 @@ pub struct TraceOutcome {
 }
 
 impl TraceOutcome {
-    #[allow(clippy::too_many_arguments, reason = "it is the list of what came of it")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "it is the list of what came of it"
+    )]
     pub(super) fn new(
         replay: &Replay,
         sales: &Sales,
@@ -64,7 +67,13 @@ impl TraceOutcome {
         figures: Figures,
         report: Report,
     ) -> TraceOutcome {
-        let count = |is: fn(&Verdict) -> bool| verdicts.iter().flatten().filter(|verdict| is(verdict)).count() as u64;
+        let count = |is: fn(&Verdict) -> bool| {
+            verdicts
+                .iter()
+                .flatten()
+                .filter(|verdict| is(verdict))
+                .count() as u64
+        };
         TraceOutcome {
             threads: replay.threads,
             stock_share: replay.stock_share,
@@ -75,8 +84,16 @@ impl TraceOutcome {
             carts: count(|_| true),
             carts_reserved: count(|verdict| *verdict == Verdict::Sold),
             carts_short: count(|verdict| matches!(verdict, Verdict::Short(_))),
-            returned: sales.invoices.iter().flat_map(|invoice| invoice.returned.values()).sum(),
-            written_off: sales.invoices.iter().flat_map(|invoice| invoice.written_off.values()).sum(),
+            returned: sales
+                .invoices
+                .iter()
+                .flat_map(|invoice| invoice.returned.values())
+                .sum(),
+            written_off: sales
+                .invoices
+                .iter()
+                .flat_map(|invoice| invoice.written_off.values())
+                .sum(),
             took,
             differs,
             audit,
@@ -137,35 +154,62 @@ impl TraceOutcome {
 /// The report to read.
 impl fmt::Display for TraceOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
+        let [rows, invoices, skus] =
+            [self.rows, self.invoices as u64, self.skus as u64].map(thousands);
+        let share = self.stock_share;
+        entry(
             f,
-            " trace               {} rows, {} invoices, {} SKUs; opening stock {} of demand",
-            thousands(self.rows),
-            thousands(self.invoices as u64),
-            thousands(self.skus as u64),
-            self.stock_share,
+            "trace",
+            format_args!(
+                "{rows} rows, {invoices} invoices, {skus} SKUs; in stock at first: {share} of demand"
+            ),
         )?;
         for (kind, rows) in &self.bad {
-            writeln!(f, " passed over         {} rows: {kind}", thousands(*rows))?;
+            entry(
+                f,
+                "passed over",
+                format_args!("{} rows: {kind}", thousands(*rows)),
+            )?;
         }
-        let [carts, sold, short] = [self.carts, self.carts_reserved, self.carts_short].map(thousands);
+        let [carts, sold, short] =
+            [self.carts, self.carts_reserved, self.carts_short].map(thousands);
         let rate = thousands(self.carts_per_second() as u64);
-        writeln!(f, " carts               {carts}: {sold} reserved and confirmed, {short} short; {rate} a second")?;
+        entry(
+            f,
+            "carts",
+            format_args!("{carts}: {sold} reserved and confirmed, {short} short; {rate} a second"),
+        )?;
         let [returned, written_off] = [self.returned, self.written_off].map(thousands);
-        writeln!(f, " besides             {returned} units came back, {written_off} were to be written off")?;
+        entry(
+            f,
+            "besides",
+            format_args!("{returned} units came back, {written_off} were to be written off"),
+        )?;
         write_figures(f, &self.figures)?;
         match &self.differs {
-            None => writeln!(f, " book-keeping        not compared: {} threads book in any order", self.threads)?,
+            None => entry(
+                f,
+                "book-keeping",
+                format_args!("not compared: {} threads book in any order", self.threads),
+            )?,
             Some(none) if none.is_empty() => {
-                writeln!(f, " book-keeping        equal to the plain one, cart by cart and SKU by SKU")?;
+                entry(
+                    f,
+                    "book-keeping",
+                    format_args!("equal to the plain one, cart by cart and SKU by SKU"),
+                )?;
             }
             Some(differs) => {
-                writeln!(f, " book-keeping        DIFFERS from the plain one {} times", differs.len())?;
+                entry(
+                    f,
+                    "book-keeping",
+                    format_args!("DIFFERS from the plain one {} times", differs.len()),
+                )?;
                 for line in differs.iter().take(10) {
                     writeln!(f, "   {line}")?;
                 }
             }
         }
-        write_verdict(f, self.is_clean(), &self.report, &self.audit)
+        write_verdict(f, self.is_clean(), &self.figures, &self.report, &self.audit)
     }
 }

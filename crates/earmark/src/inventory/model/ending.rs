@@ -246,6 +246,9 @@ impl World<'_> {
 
     pub(super) fn late(&mut self, step: Step) -> Check {
         let mut dice = Dice::of(step);
+        while self.truth.swept_some > 0 {
+            self.swept_once(false)?; // so that it is known which are swept
+        }
         let (due, parked) = (&self.truth.due, &self.truth.parked);
         let id = match dice.roll(4) {
             0 if !due.is_empty() => *due.iter().nth(dice.roll(due.len() as u64) as usize).unwrap_or(&self.foreign),
@@ -253,11 +256,8 @@ impl World<'_> {
             _ => self.id(dice.word()),
         };
         let unswept = self.truth.due.contains(&id);
-        let before = self.engine.counts().expired;
         let found = self.engine.confirm_or_reacquire(id);
         self.see("reacquire", classes::reacquire(&found));
-        // Taking units may have swept what was due, before this one was taken.
-        let _ = before;
         let items = self.truth.items(id);
         match self.truth.stand(id) {
             Stand::Ended(End::Expired, may_forget) => {
@@ -266,7 +266,6 @@ impl World<'_> {
                     ensure!(forgettable && !unswept, "late: {id} not found, but what it held is remembered");
                     return Ok(());
                 }
-                // While it is not swept its units are still set aside, so they are there.
                 let mut short = Vec::new();
                 let mut right = Vec::new();
                 for (&line, &units) in &items {
@@ -283,14 +282,16 @@ impl World<'_> {
                 if !short.is_empty() {
                     right.push(Err(ReacquireError::Short { id, short: short.into() }));
                 }
-                if right.is_empty() || unswept {
+                if unswept {
+                    right.clear(); // its units are still set aside, so they are there
+                }
+                if right.is_empty() {
                     right.push(Ok(Late::Reacquired));
                 }
                 self.one_of("late", &found, &right)?;
                 if found == Ok(Late::Reacquired) {
                     self.touched(items.keys().copied());
                     self.truth.due.remove(&id);
-                    self.truth.parked.retain(|parked| *parked != id);
                     self.truth.end(id, End::Reacquired, &items);
                 }
                 Ok(())

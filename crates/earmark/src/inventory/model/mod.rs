@@ -22,7 +22,7 @@ use ops::Step;
 use reference::Setup;
 use world::{Run, World};
 
-/// Steps of one case.
+/// Steps of one case, on average.
 const STEPS: usize = 400;
 
 #[test]
@@ -46,17 +46,18 @@ fn run(steps: u64) {
     println!("model: seed {seed} (repeat with EARMARK_SEED={seed})");
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let cases = steps.div_ceil(STEPS as u64);
+    let cases = (steps + steps / 16).div_ceil(STEPS as u64) + 8;
     let config = Config {
         cases: cases as u32,
         failure_persistence: None,
         max_shrink_iters: 20_000,
+        max_shrink_time: 30_000,
         ..Config::default()
     };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let counted = RefCell::new(Run::default());
     let started = Instant::now();
-    let lists = (ops::setup(), proptest::collection::vec(ops::step(), STEPS));
+    let lists = (ops::setup(), proptest::collection::vec(ops::step(), 1..2 * STEPS));
     let result = runner.run(&lists, |(set, steps)| one_case(&set, &steps, &counted, false).map_err(fail));
     match result {
         Ok(()) => {}
@@ -72,7 +73,7 @@ fn run(steps: u64) {
     let [second, quarter, fortnight, wrap] = counted.turns;
     println!("outcome classes:\n{table}");
     println!("crossed with reservations alive: 2^10 ms {second}, 2^20 {quarter}, 2^30 {fortnight}, 2^37 {wrap} times");
-    println!("contended beside a backlog: {} times; {:.1?} in all", counted.contended, started.elapsed());
+    println!("contended beside a backlog: {} times, allowed: {}; {:.1?} in all", counted.contended, counted.allowed, started.elapsed());
     println!(
         "ran: model {} operations in {} cases, seed {seed}, {} classes",
         counted.steps,

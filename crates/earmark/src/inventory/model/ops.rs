@@ -66,20 +66,17 @@ pub(super) struct Step {
 
 /// What a case is about.
 pub(super) const PROFILES: usize = 10;
-pub(super) const MIXED: usize = 0;
 pub(super) const STOCK: usize = 1;
 pub(super) const OWNERS: usize = 2;
 pub(super) const KEYS: usize = 3;
-pub(super) const LATE: usize = 4;
-pub(super) const CROWD: usize = 5;
-pub(super) const CLOSING: usize = 6;
 pub(super) const AGES: usize = 7;
-pub(super) const PAYING: usize = 8;
 pub(super) const BACKLOG: usize = 9;
 
 /// How often each kind comes, for each profile.
 const WEIGHTS: [&[(Kind, u16)]; PROFILES] = [
+    // 0: everything
     &[],
+    // 1: the books
     &[
         (Kind::Receive, 40),
         (Kind::Adjust, 40),
@@ -95,7 +92,9 @@ const WEIGHTS: [&[(Kind, u16)]; PROFILES] = [
         (Kind::Build, 10),
         (Kind::Declare, 30),
     ],
+    // 2: owners
     &[(Kind::ReserveWith, 150), (Kind::ReserveOwned, 30), (Kind::Replace, 60)],
+    // 3: keys
     &[
         (Kind::Again, 60),
         (Kind::ReserveWith, 60),
@@ -105,10 +104,15 @@ const WEIGHTS: [&[(Kind, u16)]; PROFILES] = [
         (Kind::Replace, 20),
         (Kind::Reenter, 15),
     ],
+    // 4: late payments
     &[(Kind::Late, 90), (Kind::Reserve, 60), (Kind::Clock, 60), (Kind::Get, 30)],
+    // 5: a crowd
     &[(Kind::Reserve, 180), (Kind::ReserveBatch, 60), (Kind::Extend, 30)],
+    // 6: closing
     &[(Kind::Close, 4), (Kind::ReserveWith, 20)],
+    // 7: ages of time
     &[(Kind::Clock, 90), (Kind::Reserve, 60), (Kind::ReserveWith, 30), (Kind::Advance, 20), (Kind::Extend, 30)],
+    // 8: payments
     &[
         (Kind::BeginPayment, 80),
         (Kind::PaymentPending, 80),
@@ -120,6 +124,7 @@ const WEIGHTS: [&[(Kind, u16)]; PROFILES] = [
         (Kind::Replace, 20),
         (Kind::ReserveOwned, 20),
     ],
+    // 9: backlogs
     &[(Kind::Backlog, 1)],
 ];
 

@@ -49,7 +49,6 @@ pub(super) struct Line {
     pub(super) safety: u32,
     pub(super) blocked: BTreeMap<String, u32>,
     pub(super) committed: u32,
-    pub(super) received: u64,
     pub(super) retired: bool,
     pub(super) last: Option<(&'static str, Option<Arc<str>>, Option<Arc<str>>, u64)>,
 }
@@ -128,6 +127,8 @@ pub(super) struct Reference {
     pub(super) closed: bool,
     pub(super) counts: Counts,
     pub(super) channels: Vec<ChannelCounts>,
+    /// Of those due this many are swept, nobody knows which: a sweep was cut short by its budget.
+    pub(super) swept_some: usize,
     /// When places were freed, for judging early forgetting.
     freed: Vec<u64>,
 }
@@ -149,6 +150,7 @@ impl Reference {
             closed: false,
             counts: Counts::default(),
             channels: Vec::new(),
+            swept_some: 0,
             freed: Vec::new(),
         }
     }
@@ -202,11 +204,14 @@ impl Reference {
         let parked = std::mem::take(&mut self.parked);
         for (at, id) in parked.into_iter().enumerate() {
             let Some(held) = self.all.get_mut(&id) else { continue };
-            if held.state != State::Ended(End::Expired) {
-                continue; // taken up again
-            }
             let until = held.swept.unwrap_or(now) + retention;
-            if at < over || until <= now {
+            // ALLOWED: one that was taken up again counts against the capacity until its time is over.
+            let taken_up = held.state != State::Ended(End::Expired);
+            if taken_up && at >= over && until > now {
+                self.parked.push(id);
+            } else if taken_up {
+                continue;
+            } else if at < over || until <= now {
                 held.freed = Some(if at < over { now } else { until });
                 self.freed.push(now);
             } else {
@@ -278,12 +283,20 @@ impl Reference {
 
     /// An end is told for the retention at least, of as many as the capacity says.
     fn may_forget(&self, held: &Held) -> bool {
-        let Some(freed) = held.freed else { return false };
+        let Some(freed) = held.freed.or_else(|| self.perhaps_freed(held)) else { return false };
         if freed + self.set.ended_retention <= self.now {
             return true;
         }
         let recent = self.freed.iter().filter(|at| **at + self.set.ended_retention > self.now).count();
         recent > self.set.ended_capacity || recent + self.live.len() + self.parked.len() > self.set.reservations_max
+    }
+
+    /// One that is due may be swept and forgotten, where a sweep was cut short.
+    fn perhaps_freed(&self, held: &Held) -> Option<u64> {
+        let due = held.state == State::Ended(End::Expired) && held.swept.is_none() && self.swept_some > 0;
+        let deadline = held.deadline.filter(|_| due)?;
+        let over = self.parked.len() + self.swept_some > self.set.expired_capacity;
+        (over || deadline + self.set.expired_retention <= self.now).then_some(deadline)
     }
 
     /// A place may have been used and given back although nothing was made.
@@ -316,7 +329,8 @@ impl Reference {
         if verdict.refusals.len() == before {
             self.judge_stock(request.shortage, &wants, except, &mut verdict);
         }
-        let occupied = self.live.len() + self.due.len() + self.parked.len();
+        let parked = self.parked.iter().filter(|id| self.all[id].state == State::Ended(End::Expired)).count();
+        let occupied = self.live.len() + self.due.len() + parked;
         if occupied >= self.set.reservations_max {
             verdict.perhaps.push(self.full(Table::Reservations, self.set.reservations_max).into());
         }
@@ -397,7 +411,8 @@ impl Reference {
         except: Option<ReservationId>,
         verdict: &mut Verdict,
     ) {
-        let kept = |line| except.and_then(|id| self.all[&id].items.get(&line)).copied().unwrap_or(0);
+        let old = except.and_then(|id| self.all.get(&id)).filter(|old| matches!(old.state, State::Live(_)));
+        let kept = |line| old.and_then(|old| old.items.get(&line)).copied().unwrap_or(0);
         let mut short = Vec::new();
         for (&line, &units) in wants {
             let available = self.available(line) + kept(line);

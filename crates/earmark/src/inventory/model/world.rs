@@ -1,7 +1,7 @@
 //! The engine and the reference side by side: picking what a step is about, and what must hold after it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use super::reference::{Reference, Remembered, Setup, Stand};
 use crate::clock::{Clock, Ttl};
 use crate::inventory::{Advanced, Cause, Inventory, Key, Levels, ReserveRequest, State};
 use crate::{
-    End, FullError, LineSpec, ManualClock, PendingPolicy, Phase, Quantity, ReservationId, StockId, Table, Timestamp,
+    End, FullError, LineSpec, ManualClock, Phase, Quantity, ReservationId, StockId, Table, Timestamp,
 };
 
 /// What a step found wrong.
@@ -79,6 +79,8 @@ pub(super) struct Run {
     /// Moves of the clock across a turn of rings 1, 2, 3 and of the deadlines, with reservations alive.
     pub(super) turns: [u64; 4],
     pub(super) contended: u64,
+    /// Answers let through although they are known to be wrong; see `ALLOWED`.
+    pub(super) allowed: u64,
     /// Asked for more channels than fit; made when first needed.
     pub(super) crowded: Option<Inventory>,
 }
@@ -318,6 +320,7 @@ impl<'r> World<'r> {
             let found = expired - self.truth.counts.expired;
             ensure!(found == due, "P5: {due} due at {}, a complete sweep ended {found}", self.truth.now);
             self.truth.settle();
+            self.truth.swept_some = 0;
             self.reviews_min += std::mem::take(&mut self.truth.review_due).len() as u64;
             self.swept = self.swept.max(self.truth.now);
             let now = self.truth.now;
@@ -378,7 +381,9 @@ impl<'r> World<'r> {
         let swept = found.expired - self.truth.counts.expired;
         ensure!(swept <= due, "P5: {swept} expired at {}, only {due} are due", self.truth.now);
         let known = self.truth.counts;
+        self.truth.swept_some = swept as usize;
         if swept == due {
+            self.truth.swept_some = 0;
             self.truth.settle();
         } else {
             found.expired = known.expired;
@@ -411,19 +416,11 @@ impl<'r> World<'r> {
         Ok(())
     }
 
-    pub(super) fn policy(&self) -> PendingPolicy {
-        self.truth.set.policy
-    }
-
     /// A line changed: what `retry_after` computed in this tick may be older.
     pub(super) fn touched(&mut self, lines: impl IntoIterator<Item = StockId>) {
         for line in lines {
             self.asked.remove(&line);
         }
-    }
-
-    pub(super) fn items_text(items: &BTreeMap<StockId, u32>) -> String {
-        format!("{items:?}")
     }
 }
 
