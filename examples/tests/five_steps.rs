@@ -9,8 +9,8 @@
 use std::time::Duration;
 
 use earmark::{
-    Cause, End, Inventory, LineSpec, ManualClock, Quantity, ReservationId, ReserveError,
-    ReserveRequest, Reserved, StockId, Timestamp, Ttl,
+    Cause, End, Inventory, LineSpec, ManualClock, Quantity, ReservationId, ReserveError, ReserveRequest, Reserved,
+    StockId, Timestamp, Ttl,
 };
 
 /// How long the payment may take before the unit goes to somebody else.
@@ -31,14 +31,8 @@ impl Shop {
             .build()
             .unwrap();
         let line = inventory.declare(LineSpec::new("LAST-ONE")).unwrap();
-        inventory
-            .receive(line, Quantity::ONE, &Cause::none())
-            .unwrap();
-        Shop {
-            inventory,
-            clock,
-            line,
-        }
+        inventory.receive(line, Quantity::ONE, &Cause::none()).unwrap();
+        Shop { inventory, clock, line }
     }
 
     fn at(&self, ms: u64) {
@@ -57,10 +51,7 @@ impl Shop {
     }
 
     fn retry_after_ms(&self) -> Option<u64> {
-        let at = self
-            .inventory
-            .retry_after(self.line, Quantity::ONE)
-            .unwrap();
+        let at = self.inventory.retry_after(self.line, Quantity::ONE).unwrap();
         at.map(Timestamp::as_millis)
     }
 
@@ -73,10 +64,7 @@ impl Shop {
         assert_eq!(deadline.as_millis(), 200 + PAYMENT_TTL_MS);
         self.at(650);
         let refused = self.reserve("agent-api").unwrap_err(); // 3
-        assert!(
-            matches!(refused, ReserveError::OutOfStock { .. }),
-            "{refused}"
-        );
+        assert!(matches!(refused, ReserveError::OutOfStock { .. }), "{refused}");
         let retry_after = self.retry_after_ms();
         assert_eq!(retry_after, Some(deadline.as_millis()));
         (a.id, deadline.as_millis())
@@ -90,19 +78,9 @@ fn b_is_refused_and_a_who_pays_gets_the_unit() {
     shop.at(800);
     shop.inventory.confirm(a).unwrap(); // 4
     let levels = shop.inventory.levels(shop.line).unwrap(); // 5
-    assert_eq!(
-        (levels.available, levels.reserved, levels.committed),
-        (0, 0, 1)
-    );
-    assert_eq!(
-        shop.retry_after_ms(),
-        None,
-        "it will not come back by itself"
-    );
-    assert!(matches!(
-        shop.reserve("agent-api"),
-        Err(ReserveError::OutOfStock { .. })
-    ));
+    assert_eq!((levels.available, levels.reserved, levels.committed), (0, 0, 1));
+    assert_eq!(shop.retry_after_ms(), None, "it will not come back by itself");
+    assert!(matches!(shop.reserve("agent-api"), Err(ReserveError::OutOfStock { .. })));
 }
 
 #[test]
@@ -110,20 +88,11 @@ fn what_b_was_told_is_true_if_a_never_pays() {
     let shop = Shop::with_one_unit();
     let (a, retry_after) = shop.until_b_is_refused();
     shop.at(retry_after - 1);
-    assert!(matches!(
-        shop.reserve("agent-api"),
-        Err(ReserveError::OutOfStock { .. })
-    ));
+    assert!(matches!(shop.reserve("agent-api"), Err(ReserveError::OutOfStock { .. })));
     shop.at(retry_after);
     let b = shop.reserve("agent-api").unwrap(); // nobody swept
     let late = shop.inventory.confirm(a).unwrap_err();
-    assert_eq!(
-        late,
-        earmark::ConfirmError::Ended {
-            id: a,
-            end: End::Expired
-        }
-    );
+    assert_eq!(late, earmark::ConfirmError::Ended { id: a, end: End::Expired });
     shop.clock.advance(Duration::from_millis(500));
     shop.inventory.confirm(b.id).unwrap();
     let levels = shop.inventory.levels(shop.line).unwrap();

@@ -26,10 +26,7 @@ C5,MUG,backwards,4,2010-12-01 08:26:00,2.55,17850,United Kingdom
 ";
 
 fn replay(path: &Path, threads: usize, stock_share: &str) -> TraceOutcome {
-    let replay = Replay {
-        threads,
-        stock_share: stock_share.parse().unwrap(),
-    };
+    let replay = Replay { threads, stock_share: stock_share.parse().unwrap() };
     replay.of_file(path).unwrap().0
 }
 
@@ -50,11 +47,7 @@ fn assert_as_by_hand(outcome: &TraceOutcome) {
     assert!(outcome.is_clean(), "{outcome}");
     assert_eq!(outcome.matches_reference(), Some(true), "{outcome}");
     assert_eq!((outcome.rows, outcome.skus, outcome.invoices), (15, 4, 6));
-    let bad: Vec<_> = outcome
-        .bad
-        .iter()
-        .map(|(kind, rows)| (*kind, *rows))
-        .collect();
+    let bad: Vec<_> = outcome.bad.iter().map(|(kind, rows)| (*kind, *rows)).collect();
     assert_eq!(
         bad,
         [
@@ -67,10 +60,7 @@ fn assert_as_by_hand(outcome: &TraceOutcome) {
         ]
     );
     // 1: 6 TEE and 4 MUG. 2: 10 tee, of 9. 6: 4 TEE, 3 left and 3 back. 7: the 9 tee go. 8: no tee, 4 MUG.
-    assert_eq!(
-        (outcome.carts, outcome.carts_reserved, outcome.carts_short),
-        (4, 2, 2)
-    );
+    assert_eq!((outcome.carts, outcome.carts_reserved, outcome.carts_short), (4, 2, 2));
     assert_eq!(outcome.figures.sold, 6 + 4 + 4);
     assert_eq!((outcome.returned, outcome.written_off), (8, 90));
 }
@@ -82,11 +72,7 @@ fn a_file_with_everything_that_can_be_wrong() {
 
 #[test]
 fn the_same_packed() {
-    assert_as_by_hand(&replay(
-        &scratch("by-hand.csv.gz", &packed(ROWS.as_bytes())),
-        1,
-        "0.9",
-    ));
+    assert_as_by_hand(&replay(&scratch("by-hand.csv.gz", &packed(ROWS.as_bytes())), 1, "0.9"));
 }
 
 #[test]
@@ -105,31 +91,19 @@ fn several_threads_are_judged_but_not_compared() {
     let outcome = replay(&scratch("threads.csv", ROWS.as_bytes()), 3, "0.9");
     assert!(outcome.is_clean(), "{outcome}");
     assert_eq!(outcome.matches_reference(), None);
-    assert_eq!(
-        outcome.to_json()["matches_reference"],
-        serde_json::Value::Null
-    );
+    assert_eq!(outcome.to_json()["matches_reference"], serde_json::Value::Null);
 }
 
 #[test]
 fn what_is_no_trace_is_an_error_and_no_panic() {
-    let replay = Replay {
-        threads: 1,
-        stock_share: "1".parse().unwrap(),
-    };
+    let replay = Replay { threads: 1, stock_share: "1".parse().unwrap() };
     let refused = |path: &Path| replay.of_file(path).unwrap_err().to_string();
     assert!(refused(Path::new("nowhere/at-all.csv")).starts_with("nowhere/at-all.csv: "));
-    assert!(
-        refused(&scratch("other.csv", b"a,b\n1,2\n"))
-            .ends_with("the first line has no column InvoiceNo")
-    );
+    assert!(refused(&scratch("other.csv", b"a,b\n1,2\n")).ends_with("the first line has no column InvoiceNo"));
     let mut cut = packed(ROWS.as_bytes());
     cut.truncate(cut.len() / 2);
     assert!(refused(&scratch("cut.csv.gz", &cut)).contains("cut.csv.gz: "));
-    let empty = replay
-        .of_file(&scratch("empty.csv", b"InvoiceNo,StockCode,Quantity\n"))
-        .unwrap()
-        .0;
+    let empty = replay.of_file(&scratch("empty.csv", b"InvoiceNo,StockCode,Quantity\n")).unwrap().0;
     assert!(empty.rows == 0 && empty.report.is_clean());
 }
 
@@ -144,15 +118,9 @@ fn the_real_file_equals_a_plain_book_keeping() {
     let outcome = replay(Path::new(&path), 1, "0.9");
     assert!(outcome.is_clean(), "{outcome}");
     assert_eq!(outcome.matches_reference(), Some(true));
-    assert_eq!(
-        (outcome.rows, outcome.invoices, outcome.skus),
-        (541_909, 25_900, 4_070)
-    );
+    assert_eq!((outcome.rows, outcome.invoices, outcome.skus), (541_909, 25_900, 4_070));
     assert_eq!(outcome.bad_rows(), 0);
-    assert_eq!(
-        (outcome.carts, outcome.carts_reserved, outcome.carts_short),
-        (20_728, 17_292, 3_436)
-    );
+    assert_eq!((outcome.carts, outcome.carts_reserved, outcome.carts_short), (20_728, 17_292, 3_436));
     assert_eq!(outcome.figures.sold, 4_173_080);
     assert_eq!((outcome.returned, outcome.written_off), (277_574, 206_957));
     let raced = replay(Path::new(&path), 4, "0.9");

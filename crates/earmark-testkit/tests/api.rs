@@ -16,8 +16,7 @@ fn what_crosses_threads() {
 /// A judge that shared the engine's code would share its mistakes.
 #[test]
 fn the_judge_does_not_know_the_engine() {
-    let manifest =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
+    let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
     let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
     let dependencies = dependencies.split("\n[").next().unwrap();
     for line in dependencies.lines() {
@@ -47,16 +46,7 @@ fn a_report_names_what_it_found() {
     let told = report.to_string();
     assert!(told.starts_with("1 VIOLATIONS: 1 calls (1 ok"), "{told}");
     assert!(told.contains("Oversold: 1"), "{told}");
-    let [
-        Violation::Oversold {
-            line: 3,
-            at_ns: 2,
-            held: 4,
-            stock: 0,
-            ..
-        },
-    ] = report.details()
-    else {
+    let [Violation::Oversold { line: 3, at_ns: 2, held: 4, stock: 0, .. }] = report.details() else {
         panic!("{told}");
     };
 }

@@ -11,24 +11,15 @@ fn judge_clean(shape: Shape, threads: u64, steps: u64, seed: u64) -> u64 {
     let finals = reference.finals(false);
     let options = Options::default().with_finals(finals);
     let report = check(&calls, &options);
-    assert!(
-        report.is_clean(),
-        "seed {seed}, {threads} threads, {shape:?}: {report}"
-    );
+    assert!(report.is_clean(), "seed {seed}, {threads} threads, {shape:?}: {report}");
     // And when every deadline has passed.
     let options = Options::default().with_finals(reference.finals(true));
     let report = check(&calls, &options);
-    assert!(
-        report.is_clean(),
-        "seed {seed}, {threads} threads, {shape:?}, at the end: {report}"
-    );
+    assert!(report.is_clean(), "seed {seed}, {threads} threads, {shape:?}, at the end: {report}");
     // Something happened: answers of every kind that this shape allows.
     assert!(report.answers.ok > report.calls / 4, "{report}");
     if steps > 1_000 {
-        assert!(
-            report.answers.insufficient > 0 && report.answers.ended > 0,
-            "{report}"
-        );
+        assert!(report.answers.insufficient > 0 && report.answers.ended > 0, "{report}");
     }
     // A file of it says the same.
     if calls.len() < 5_000 {
@@ -43,13 +34,7 @@ fn judge_clean(shape: Shape, threads: u64, steps: u64, seed: u64) -> u64 {
 #[test]
 fn many_threads_on_few_lines() {
     let (seed, _) = Random::seeded(0x5eed_0001);
-    let shape = Shape {
-        lines: 4,
-        stock: 60,
-        ttl: 400,
-        widen: 30,
-        unseen: u64::MAX,
-    };
+    let shape = Shape { lines: 4, stock: 60, ttl: 400, widen: 30, unseen: u64::MAX };
     let calls = judge_clean(shape, 4, 30_000, seed);
     assert!(calls >= 100_000);
 }
@@ -57,13 +42,7 @@ fn many_threads_on_few_lines() {
 #[test]
 fn answers_that_nobody_saw() {
     let (seed, _) = Random::seeded(0x5eed_0002);
-    let shape = Shape {
-        lines: 6,
-        stock: 300,
-        ttl: 200,
-        widen: 100,
-        unseen: 50,
-    };
+    let shape = Shape { lines: 6, stock: 300, ttl: 200, widen: 100, unseen: 50 };
     let calls = judge_clean(shape, 3, 40_000, seed);
     assert!(calls >= 100_000);
 }
@@ -80,14 +59,8 @@ fn many_small_worlds() {
             unseen: 2 + random.below(30),
         };
         let (calls, reference) = run(shape, 1, 60, seed.wrapping_add(world));
-        let finals = reference
-            .finals(false)
-            .into_iter()
-            .chain(reference.finals(true));
+        let finals = reference.finals(false).into_iter().chain(reference.finals(true));
         let report = check(&calls, &Options::default().with_finals(finals));
-        assert!(
-            report.is_clean(),
-            "seed {seed}, world {world}, {shape:?}: {report}"
-        );
+        assert!(report.is_clean(), "seed {seed}, world {world}, {shape:?}: {report}");
     }
 }

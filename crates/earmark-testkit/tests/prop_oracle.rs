@@ -24,9 +24,7 @@ fn op() -> impl Strategy<Value = Op> {
 fn result() -> impl Strategy<Value = Outcome> {
     let shorts = vec((0..2_u32, proptest::option::of(0..4_u64)), 0..3);
     let shorts = shorts.prop_map(|list| {
-        let named = list
-            .into_iter()
-            .map(|(line, available)| Short { line, available });
+        let named = list.into_iter().map(|(line, available)| Short { line, available });
         Outcome::Insufficient(named.collect())
     });
     let how = prop_oneof![
@@ -83,11 +81,7 @@ fn history() -> impl Strategy<Value = Vec<Call>> {
         let unknown = proptest::bool::weighted(0.15);
         (call(), unknown).prop_map(move |(mut call, unknown)| {
             call.op = Op::Reserve;
-            call.result = if unknown {
-                Outcome::Unknown
-            } else {
-                Outcome::Ok
-            };
+            call.result = if unknown { Outcome::Unknown } else { Outcome::Ok };
             call.call_ns /= 3;
             call.return_ns = call.return_ns.min(call.call_ns + 3).max(call.call_ns);
             if call.items.is_empty() {
@@ -96,31 +90,22 @@ fn history() -> impl Strategy<Value = Vec<Call>> {
             call.with_id(id)
         })
     };
-    (
-        1..7_u64,
-        0..5_u64,
-        vec(call(), 1..9),
-        reserve(1),
-        reserve(2),
-    )
-        .prop_map(|(first, second, mut calls, one, two)| {
-            let options = Options::default();
-            calls.retain(|call| {
-                check(std::slice::from_ref(call), &options).count(Rule::Malformed) == 0
-            });
-            // A hold without an id has no story for the oracle; a second hold under an id is rarely wanted.
-            calls.retain(|call| call.op != Op::Reserve || call.id.is_some());
-            for call in &mut calls {
-                if call.op == Op::Reserve && call.call_ns % 4 > 0 {
-                    call.id = Some((3 + call.call_ns % 2).into());
-                }
+    (1..7_u64, 0..5_u64, vec(call(), 1..9), reserve(1), reserve(2)).prop_map(|(first, second, mut calls, one, two)| {
+        let options = Options::default();
+        calls.retain(|call| check(std::slice::from_ref(call), &options).count(Rule::Malformed) == 0);
+        // A hold without an id has no story for the oracle; a second hold under an id is rarely wanted.
+        calls.retain(|call| call.op != Op::Reserve || call.id.is_some());
+        for call in &mut calls {
+            if call.op == Op::Reserve && call.call_ns % 4 > 0 {
+                call.id = Some((3 + call.call_ns % 2).into());
             }
-            calls.push(one);
-            calls.push(two);
-            calls.push(Call::new(Op::Open, 0, 0).with_item(0, first));
-            calls.push(Call::new(Op::Open, 0, 3).with_item(1, second));
-            calls
-        })
+        }
+        calls.push(one);
+        calls.push(two);
+        calls.push(Call::new(Op::Open, 0, 0).with_item(0, first));
+        calls.push(Call::new(Op::Open, 0, 3).with_item(1, second));
+        calls
+    })
 }
 
 fn config() -> ProptestConfig {
@@ -140,14 +125,7 @@ fn the_checker_counts_what_the_oracle_counts() {
     let run = TestRunner::new(config()).run(&history(), |calls| {
         let report = check(&calls, &options);
         for (rule, count) in oracle::counts(&calls) {
-            prop_assert_eq!(
-                report.count(rule),
-                count,
-                "{:?}: {}\n{}",
-                rule,
-                report,
-                text(&calls)
-            );
+            prop_assert_eq!(report.count(rule), count, "{:?}: {}\n{}", rule, report, text(&calls));
             *broken.borrow_mut().entry(rule).or_default() += u64::from(count > 0);
         }
         clean.set(clean.get() + u64::from(report.is_clean()));
@@ -159,10 +137,7 @@ fn the_checker_counts_what_the_oracle_counts() {
     // Agreement on nothing would be worth nothing.
     println!("histories: {} clean, broken {broken:?}", clean.get());
     assert!(clean.get() > 100);
-    assert!(
-        broken.borrow().values().all(|histories| *histories > 50),
-        "{broken:?}"
-    );
+    assert!(broken.borrow().values().all(|histories| *histories > 50), "{broken:?}");
 }
 
 proptest! {

@@ -47,12 +47,7 @@ fn history(count: usize, random: &mut Random) -> Vec<Call> {
             let id = calls.len() as u64;
             let deadline = now + 1_000_000;
             calls.push(reserve.with_id(id).with_deadline(deadline));
-            live.push_back(Live {
-                id,
-                line,
-                qty,
-                deadline,
-            });
+            live.push_back(Live { id, line, qty, deadline });
             continue;
         }
         let Some(hold) = live.pop_front() else {
@@ -93,9 +88,7 @@ fn peak_mib() -> Option<u64> {
 
 #[test]
 fn a_million_calls_take_seconds() {
-    let count = std::env::var("EARMARK_SCALE")
-        .ok()
-        .and_then(|text| text.parse().ok());
+    let count = std::env::var("EARMARK_SCALE").ok().and_then(|text| text.parse().ok());
     let count = count.unwrap_or(1_000_000);
     let (seed, mut random) = Random::seeded(0x5eed_0004);
     let calls = history(count, &mut random);
@@ -110,10 +103,7 @@ fn a_million_calls_take_seconds() {
         peak_mib(),
     );
     assert!(report.is_clean(), "seed {seed}: {report}");
-    assert!(
-        report.answers.insufficient > report.calls / 1_000,
-        "{report}"
-    );
+    assert!(report.answers.insufficient > report.calls / 1_000, "{report}");
     assert!(report.answers.ok > report.calls / 2, "{report}");
     assert!(took < Duration::from_secs(60), "{took:?}");
 }
@@ -123,23 +113,12 @@ fn a_million_calls_take_seconds() {
 fn a_crowd_on_one_line_and_one_id() {
     let mut calls = vec![
         Call::new(Op::Open, 0, 1).with_item(0, 1_000),
-        Call::new(Op::Reserve, 2, 3)
-            .with_item(0, 1_000)
-            .with_id(1_u64)
-            .with_deadline(1_000),
+        Call::new(Op::Reserve, 2, 3).with_item(0, 1_000).with_id(1_u64).with_deadline(1_000),
     ];
     for n in 0..100_000 {
         let at = 10 + n * 10;
-        calls.push(
-            Call::new(Op::Extend, at, at + 35)
-                .with_id(1_u64)
-                .with_deadline(at + 1_000),
-        );
-        calls.push(
-            Call::new(Op::Reserve, at, at + 90_000)
-                .with_item(0, 1)
-                .with_result(Outcome::short(0, 0)),
-        );
+        calls.push(Call::new(Op::Extend, at, at + 35).with_id(1_u64).with_deadline(at + 1_000));
+        calls.push(Call::new(Op::Reserve, at, at + 90_000).with_item(0, 1).with_result(Outcome::short(0, 0)));
     }
     let begun = Instant::now();
     let report = check(&calls, &Options::default());

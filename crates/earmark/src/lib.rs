@@ -26,9 +26,9 @@ pub use error::{
 #[cfg(feature = "tokio")]
 pub use inventory::TokioDriver;
 pub use inventory::{
-    Advanced, Cause, Channel, ChannelCounts, CloseMode, CloseReport, Counts, Difference, Driver, DriverReport, Filter, Guard,
-    Inventory, InventoryBuilder, Item, Key, Late, Levels, OwnedGuard, Owner, Reservation, ReserveRequest, Reserved,
-    Resolution, Shortage, Snapshot, State, Usage, Verification,
+    Advanced, Cause, Channel, ChannelCounts, CloseMode, CloseReport, Counts, Difference, Driver, DriverReport, Filter,
+    Guard, Inventory, InventoryBuilder, Item, Key, Late, Levels, OwnedGuard, Owner, Reservation, ReserveRequest,
+    Reserved, Resolution, Shortage, Snapshot, State, Usage, Verification,
 };
 pub use quantity::{Quantity, QuantityError, UNITS_MAX};
 pub use reservation::id::{ParseIdError, ReservationId};

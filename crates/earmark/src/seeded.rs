@@ -25,6 +25,13 @@ pub(crate) enum Break {
     CartUnmarked,
     HorizonOnce,
     ReplaceBlind,
+    StateBlind,
+    PageBlind,
+    SweepBlind,
+    ExpireAtOnce,
+    StopTheWorld,
+    HotAllocation,
+    IdUnchecked,
 }
 
 /// Every break with the name that `EARMARK_BREAK` takes. `B` numbers are those of the list of seeded
@@ -48,6 +55,13 @@ pub(crate) const ALL: &[(&str, Break)] = &[
     ("L_cart_unmarked", Break::CartUnmarked),
     ("L_horizon_once", Break::HorizonOnce),
     ("L_replace_blind", Break::ReplaceBlind),
+    ("L_state_blind", Break::StateBlind),
+    ("L_page_blind", Break::PageBlind),
+    ("L_sweep_blind", Break::SweepBlind),
+    ("L_expire_at_once", Break::ExpireAtOnce),
+    ("L_stop_the_world", Break::StopTheWorld),
+    ("L_hot_allocation", Break::HotAllocation),
+    ("L_id_unchecked", Break::IdUnchecked),
 ];
 
 /// Whether this bug is on.
@@ -68,6 +82,12 @@ pub(crate) fn on(which: Break) -> bool {
         assert!(found.is_some(), "EARMARK_BREAK={wanted} names no break of this build");
         found.map(|(_, which)| *which)
     }) == Some(which)
+}
+
+/// For a break of the progress test: one lock around every reserve.
+pub(crate) fn stop_the_world() -> parking_lot::MutexGuard<'static, ()> {
+    static WORLD: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
+    WORLD.lock()
 }
 
 /// Places inside a call at which the progress test stops a thread.

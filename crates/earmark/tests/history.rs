@@ -137,11 +137,13 @@ impl Caller<'_> {
             recorded.push(Recorded { line: line.index() as u32, qty: u64::from(units) });
         }
         let call = Call::new(Op::Reserve, 0, 0).with_items(recorded.into_iter().collect::<Items>());
-        let run = |inventory: &Inventory| inventory.reserve_with(&request).map(|guard| {
-            let reserved = guard.reserved();
-            guard.detach();
-            reserved
-        });
+        let run = |inventory: &Inventory| {
+            inventory.reserve_with(&request).map(|guard| {
+                let reserved = guard.reserved();
+                let _ = guard.detach();
+                reserved
+            })
+        };
         let told = |answer: &Result<Reserved, ReserveError>, call: Call| {
             let call = call.with_result(reserve_outcome(answer));
             match answer {
@@ -156,23 +158,27 @@ impl Caller<'_> {
         let call = |op| Call::new(op, 0, 0).with_id(id.to_bits());
         match self.random.below(6) {
             0..3 => {
-                let told = |answer: &Result<(), ConfirmError>, call: Call| call.with_result(match answer {
-                    Ok(()) => Outcome::Ok,
-                    Err(ConfirmError::Ended { end, .. }) => ended(*end),
-                    Err(ConfirmError::NotFound { .. }) => Outcome::NotFound,
-                    Err(ConfirmError::Contended { .. }) => Outcome::Contended,
-                    Err(other) => panic!("unexpected refusal: {other}"),
-                });
+                let told = |answer: &Result<(), ConfirmError>, call: Call| {
+                    call.with_result(match answer {
+                        Ok(()) => Outcome::Ok,
+                        Err(ConfirmError::Ended { end, .. }) => ended(*end),
+                        Err(ConfirmError::NotFound { .. }) => Outcome::NotFound,
+                        Err(ConfirmError::Contended { .. }) => Outcome::Contended,
+                        Err(other) => panic!("unexpected refusal: {other}"),
+                    })
+                };
                 let _ = self.record(call(Op::Confirm), |inventory| inventory.confirm(id), told);
             }
             3..5 => {
-                let told = |answer: &Result<(), ReleaseError>, call: Call| call.with_result(match answer {
-                    Ok(()) => Outcome::Ok,
-                    Err(ReleaseError::Ended { end, .. }) => ended(*end),
-                    Err(ReleaseError::NotFound { .. }) => Outcome::NotFound,
-                    Err(ReleaseError::Contended { .. }) => Outcome::Contended,
-                    Err(other) => panic!("unexpected refusal: {other}"),
-                });
+                let told = |answer: &Result<(), ReleaseError>, call: Call| {
+                    call.with_result(match answer {
+                        Ok(()) => Outcome::Ok,
+                        Err(ReleaseError::Ended { end, .. }) => ended(*end),
+                        Err(ReleaseError::NotFound { .. }) => Outcome::NotFound,
+                        Err(ReleaseError::Contended { .. }) => Outcome::Contended,
+                        Err(other) => panic!("unexpected refusal: {other}"),
+                    })
+                };
                 let _ = self.record(call(Op::Release), |inventory| inventory.release(id), told);
             }
             _ => {} // forgotten: it must expire
@@ -266,14 +272,14 @@ impl Caller<'_> {
 }
 
 fn judged(calls: u64) {
-    let seed = std::env::var("EARMARK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
-        std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |since| since.as_nanos() as u64 | 1)
-    });
+    let seed = std::env::var("EARMARK_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(|| std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |since| since.as_nanos() as u64 | 1));
     println!("seed: EARMARK_SEED={seed}");
     let axis = Axis(Instant::now());
-    let inventory = Arc::new(
-        Inventory::builder().clock(axis.clone()).payment_ttl(Ttl::millis(15).unwrap()).build().unwrap(),
-    );
+    let inventory =
+        Arc::new(Inventory::builder().clock(axis.clone()).payment_ttl(Ttl::millis(15).unwrap()).build().unwrap());
     let recorder = Recorder::new();
     let mut opening = recorder.thread();
     let lines: Vec<_> = (0..LINES)

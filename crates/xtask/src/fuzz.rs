@@ -32,11 +32,7 @@ pub(crate) fn suite(stage: &mut Stage<'_>) -> io::Result<()> {
     cargo.args(["check", "--manifest-path", MANIFEST]);
     if stage.build(&mut cargo, &mut |_| {})? {
         let ran = vec!["cargo check of the fuzz targets".into()];
-        stage.report().seen.push(Seen {
-            passed: 1,
-            ran,
-            ..Seen::default()
-        });
+        stage.report().seen.push(Seen { passed: 1, ran, ..Seen::default() });
     }
     Ok(())
 }
@@ -53,10 +49,7 @@ fn install_compiler(stage: &mut Stage<'_>) -> io::Result<()> {
     if id.stdout.trim_ascii() != b"0" {
         return Ok(());
     }
-    for args in [
-        &["update"][..],
-        &["install", "--yes", "--no-install-recommends", "g++"],
-    ] {
+    for args in [&["update"][..], &["install", "--yes", "--no-install-recommends", "g++"]] {
         let mut apt = stage.house().command("apt-get");
         apt.args(args).env("DEBIAN_FRONTEND", "noninteractive");
         match stage.child(Phase::Build, &mut apt, INSTALL_LIMIT, &mut |_| {}) {

@@ -6,13 +6,7 @@ use std::process::{Command, Stdio};
 
 /// Variables that would change what a suite explores or which bug it carries. A developer who has one
 /// of them set from an experiment must not get a weaker run without noticing.
-const NOT_INHERITED: &[&str] = &[
-    "LOOM_",
-    "PROPTEST_",
-    "EARMARK_BREAK",
-    "CARGO_PKG_",
-    "CARGO_MANIFEST_",
-];
+const NOT_INHERITED: &[&str] = &["LOOM_", "PROPTEST_", "EARMARK_BREAK", "CARGO_PKG_", "CARGO_MANIFEST_"];
 
 /// The checkout and its target directory.
 #[derive(Debug)]
@@ -62,16 +56,11 @@ impl House {
         let mut command = Command::new(program);
         command.current_dir(&self.root).stdin(Stdio::null());
         for (name, _) in env::vars_os() {
-            if NOT_INHERITED
-                .iter()
-                .any(|start| name.to_string_lossy().starts_with(start))
-            {
+            if NOT_INHERITED.iter().any(|start| name.to_string_lossy().starts_with(start)) {
                 command.env_remove(name);
             }
         }
-        command
-            .env("CARGO_TERM_COLOR", "never")
-            .env("CARGO_TARGET_DIR", &self.target);
+        command.env("CARGO_TERM_COLOR", "never").env("CARGO_TARGET_DIR", &self.target);
         command
     }
 
@@ -80,9 +69,7 @@ impl House {
         let mut cargo = self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.env("CARGO_TARGET_DIR", self.target(own_target));
         if !rustflags.is_empty() {
-            cargo
-                .env_remove("CARGO_ENCODED_RUSTFLAGS")
-                .env("RUSTFLAGS", rustflags);
+            cargo.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", rustflags);
         }
         cargo
     }

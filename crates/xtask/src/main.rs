@@ -94,10 +94,7 @@ fn test(only: &[String]) -> Result<bool, String> {
 fn choose(only: &[String]) -> Result<Vec<&'static Suite>, String> {
     let names: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
     if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
-        return Err(format!(
-            "no suite is called {unknown}; there are: {}",
-            names.join(", ")
-        ));
+        return Err(format!("no suite is called {unknown}; there are: {}", names.join(", ")));
     }
     let wanted = |suite: &&Suite| only.is_empty() || only.iter().any(|name| name == suite.name);
     Ok(SUITES.iter().filter(wanted).collect())
@@ -118,10 +115,7 @@ mod tests {
     fn no_choice_means_every_suite_and_a_choice_keeps_the_order_of_the_table() {
         assert_eq!(choose(&[]).unwrap().len(), SUITES.len());
         let two = choose(&["unit".into(), "rules".into()]).unwrap();
-        assert_eq!(
-            two.iter().map(|s| s.name).collect::<Vec<_>>(),
-            ["rules", "unit"]
-        );
+        assert_eq!(two.iter().map(|s| s.name).collect::<Vec<_>>(), ["rules", "unit"]);
     }
 
     #[test]

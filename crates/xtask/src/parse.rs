@@ -61,10 +61,7 @@ impl Reader {
             self.showing = None;
             self.ignored_here = 0;
             self.seen.binaries.push((self.binary.clone(), 0));
-        } else if let Some(name) = text
-            .strip_prefix("---- ")
-            .and_then(|t| t.strip_suffix(" stdout ----"))
-        {
+        } else if let Some(name) = text.strip_prefix("---- ").and_then(|t| t.strip_suffix(" stdout ----")) {
             self.showing = Some(name.to_string());
         } else if let Some(counts) = Counts::of(text) {
             self.counts(counts);
@@ -113,26 +110,17 @@ impl Reader {
                 self.seen.ran.push(what.to_string());
             }
         } else if let Some(reason) = text.strip_prefix("not run: ") {
-            let who = self
-                .showing
-                .as_deref()
-                .map(|name| self.id(name).to_string());
+            let who = self.showing.as_deref().map(|name| self.id(name).to_string());
             match who {
                 Some(who) if self.seen.not_run.iter().any(|(known, _)| *known == who) => {}
-                who => self
-                    .seen
-                    .not_run
-                    .push((who.unwrap_or_default(), reason.to_string())),
+                who => self.seen.not_run.push((who.unwrap_or_default(), reason.to_string())),
             }
         }
     }
 
     fn id(&self, name: &str) -> TestId {
         let name = name.strip_suffix(" - should panic").unwrap_or(name);
-        TestId {
-            binary: self.binary.clone(),
-            name: name.to_string(),
-        }
+        TestId { binary: self.binary.clone(), name: name.to_string() }
     }
 }
 
@@ -141,17 +129,9 @@ fn binary_of(text: &str) -> Option<String> {
     if let Some(krate) = text.strip_prefix("Doc-tests ") {
         return Some(format!("{krate} (doc)"));
     }
-    let path = text
-        .strip_prefix("Running ")?
-        .strip_suffix(')')?
-        .rsplit_once('(')?
-        .1;
+    let path = text.strip_prefix("Running ")?.strip_suffix(')')?.rsplit_once('(')?.1;
     let file = path.rsplit('/').next()?;
-    Some(
-        file.rsplit_once('-')
-            .map_or(file, |(stem, _hash)| stem)
-            .to_string(),
-    )
+    Some(file.rsplit_once('-').map_or(file, |(stem, _hash)| stem).to_string())
 }
 
 /// `test model::walk ... ok` is (`model::walk`, `ok`).
@@ -170,45 +150,25 @@ pub(crate) struct Counts {
 
 impl Counts {
     pub(crate) fn of(text: &str) -> Option<Counts> {
-        let (_, figures) = text
-            .trim()
-            .strip_prefix("test result: ")?
-            .split_once(". ")?;
-        let figure = |word: &str| {
-            figures
-                .split("; ")
-                .find_map(|part| part.strip_suffix(word)?.trim().parse::<u64>().ok())
-        };
-        Some(Counts {
-            passed: figure("passed")?,
-            failed: figure("failed")?,
-            ignored: figure("ignored")?,
-        })
+        let (_, figures) = text.trim().strip_prefix("test result: ")?.split_once(". ")?;
+        let figure =
+            |word: &str| figures.split("; ").find_map(|part| part.strip_suffix(word)?.trim().parse::<u64>().ok());
+        Some(Counts { passed: figure("passed")?, failed: figure("failed")?, ignored: figure("ignored")? })
     }
 }
 
 /// The names of breaks in a Rust source: quoted strings of the form `B8_...` or `L_...`.
 pub(crate) fn break_names(source: &str) -> BTreeSet<String> {
-    let code: String = source
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n");
-    code.split('"')
-        .skip(1)
-        .step_by(2)
-        .filter(|text| is_break_name(text))
-        .map(str::to_string)
-        .collect()
+    let code: String =
+        source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    code.split('"').skip(1).step_by(2).filter(|text| is_break_name(text)).map(str::to_string).collect()
 }
 
 fn is_break_name(text: &str) -> bool {
     let Some((head, rest)) = text.split_once('_') else {
         return false;
     };
-    let numbered = head
-        .strip_prefix('B')
-        .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let numbered = head.strip_prefix('B').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     (numbered || head == "L") && !rest.is_empty() && rest.bytes().all(plain)
 }
@@ -261,15 +221,8 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
     fn counts_are_summed_over_binaries() {
         let seen = read(CAPTURED);
         assert_eq!((seen.passed, seen.failed), (4, 1));
-        let binaries: Vec<(&str, u64)> = seen
-            .binaries
-            .iter()
-            .map(|(b, n)| (b.as_str(), *n))
-            .collect();
-        assert_eq!(
-            binaries,
-            [("earmark", 3), ("real_data", 1), ("earmark (doc)", 1)]
-        );
+        let binaries: Vec<(&str, u64)> = seen.binaries.iter().map(|(b, n)| (b.as_str(), *n)).collect();
+        assert_eq!(binaries, [("earmark", 3), ("real_data", 1), ("earmark (doc)", 1)]);
     }
 
     #[test]
@@ -280,29 +233,20 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         assert_eq!(id.to_string(), "earmark model::walk");
         assert_eq!(reason, "heavy: run by cargo xtask test");
         assert!(seen.ended.iter().any(|id| id.name == "stock::refuses"));
-        assert!(
-            seen.ended
-                .iter()
-                .any(|id| id.name == "crates/earmark/src/lib.rs - (line 9)")
-        );
+        assert!(seen.ended.iter().any(|id| id.name == "crates/earmark/src/lib.rs - (line 9)"));
     }
 
     #[test]
     fn a_test_that_did_not_run_is_one_entry_however_often_it_says_so() {
         let seen = read(CAPTURED);
-        let expected = (
-            "real_data replay".to_string(),
-            "EARMARK_ONLINE_RETAIL is not set".to_string(),
-        );
+        let expected = ("real_data replay".to_string(), "EARMARK_ONLINE_RETAIL is not set".to_string());
         assert_eq!(seen.not_run, [expected]);
     }
 
     #[test]
     fn ran_lines_are_found_captured_and_behind_a_test_name() {
         assert_eq!(read(CAPTURED).ran, ["stock packs, 12 cases"]);
-        let seen = read(
-            "test loom_a ... ran: loom a 12 permutations, bound none, 0.1 s\nok\nthat one ran: no\n",
-        );
+        let seen = read("test loom_a ... ran: loom a 12 permutations, bound none, 0.1 s\nok\nthat one ran: no\n");
         assert_eq!(seen.ran, ["loom a 12 permutations, bound none, 0.1 s"]);
     }
 
@@ -317,10 +261,7 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
     #[test]
     fn a_line_that_only_looks_like_a_result_is_none() {
         assert_eq!(Counts::of("test result: ok. many passed"), None);
-        assert_eq!(
-            Counts::of("the test result: ok. 1 passed; 0 failed; 0 ignored"),
-            None
-        );
+        assert_eq!(Counts::of("the test result: ok. 1 passed; 0 failed; 0 ignored"), None);
     }
 
     #[test]
@@ -330,11 +271,6 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
             pub const ALL: &[(&str, Break)] = &[("B8_load_then_store", A), ("L_key_unclaimed", B)];
             const OTHER: &str = "B_8"; const X: &str = "Block_it"; const Y: &str = "L_"; const Z: &str = "B8_No";
         "#;
-        assert_eq!(
-            break_names(source),
-            ["B8_load_then_store", "L_key_unclaimed"]
-                .map(String::from)
-                .into()
-        );
+        assert_eq!(break_names(source), ["B8_load_then_store", "L_key_unclaimed"].map(String::from).into());
     }
 }

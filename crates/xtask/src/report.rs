@@ -77,11 +77,7 @@ impl SuiteReport {
             Outcome::NotRun(_) => skipped += 1,
             Outcome::Passed => {}
         }
-        Totals {
-            passed: passed.saturating_sub(not_run),
-            failed,
-            skipped,
-        }
+        Totals { passed: passed.saturating_sub(not_run), failed, skipped }
     }
 }
 
@@ -94,11 +90,7 @@ struct Totals {
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} passed, {} failed, {} skipped",
-            self.passed, self.failed, self.skipped
-        )
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
     }
 }
 
@@ -111,10 +103,7 @@ pub(crate) struct Report {
 impl Report {
     /// A full report holds every suite of the table, so it can also say what no suite ran.
     pub(crate) fn new(full: bool) -> Report {
-        Report {
-            suites: Vec::new(),
-            full,
-        }
+        Report { suites: Vec::new(), full }
     }
 
     pub(crate) fn add(&mut self, suite: SuiteReport) {
@@ -128,27 +117,17 @@ impl Report {
     /// The table, what was explored, what failed, what was skipped, and the closing line.
     pub(crate) fn text(&self) -> String {
         let mut out = String::new();
-        let _ = writeln!(
-            out,
-            "{:<9}{:<9}{:>8}{:>8}{:>8}  tests",
-            "suite", "result", "build", "run", "budget"
-        );
+        let _ = writeln!(out, "{:<9}{:<9}{:>8}{:>8}{:>8}  tests", "suite", "result", "build", "run", "budget");
         for suite in &self.suites {
             let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
             let (built, ran) = (seconds(suite.built_for), seconds(suite.ran_for));
             let budget = format!("{} s", suite.budget.as_secs());
             let (outcome, totals) = (suite.outcome.to_string(), suite.totals());
-            let _ = writeln!(
-                out,
-                "{:<9}{outcome:<9}{built:>8}{ran:>8}{budget:>8}  {totals}",
-                suite.name
-            );
+            let _ = writeln!(out, "{:<9}{outcome:<9}{built:>8}{ran:>8}{budget:>8}  {totals}", suite.name);
         }
         let ran = self.suites.iter().flat_map(|suite| {
             let lines: BTreeSet<&String> = suite.seen.iter().flat_map(|seen| &seen.ran).collect();
-            lines
-                .into_iter()
-                .map(|line| format!("{}: {line}", suite.name))
+            lines.into_iter().map(|line| format!("{}: {line}", suite.name))
         });
         paragraph(&mut out, "what it ran", ran);
         paragraph(&mut out, "failed", self.failures());
@@ -180,11 +159,7 @@ impl Report {
             lines.extend(tests.map(|test| format!("{}: {test}", suite.name)));
         }
         let promised = self.never_ran().0;
-        lines.extend(
-            promised
-                .iter()
-                .map(|test| format!("{test}: ignored as \"{PROMISED}\", but no suite runs it")),
-        );
+        lines.extend(promised.iter().map(|test| format!("{test}: ignored as \"{PROMISED}\", but no suite runs it")));
         lines
     }
 
@@ -197,12 +172,7 @@ impl Report {
             let tests = suite.seen.iter().flat_map(|seen| &seen.not_run);
             lines.extend(tests.map(|(test, why)| format!("{}: {test}: {why}", suite.name)));
         }
-        lines.extend(
-            self.never_ran()
-                .1
-                .iter()
-                .map(|(test, why)| format!("{test}: ignored: {why}")),
-        );
+        lines.extend(self.never_ran().1.iter().map(|(test, why)| format!("{test}: ignored: {why}")));
         lines
     }
 
@@ -216,9 +186,8 @@ impl Report {
             .filter(|(test, _)| !ended.contains(test))
             .map(|(test, why)| (test, why.as_str()))
             .collect();
-        let (promised, others): (BTreeMap<_, _>, BTreeMap<_, _>) = left_out
-            .into_iter()
-            .partition(|(_, why)| self.full && *why == PROMISED);
+        let (promised, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            left_out.into_iter().partition(|(_, why)| self.full && *why == PROMISED);
         (promised.into_keys().collect(), others)
     }
 }
@@ -262,42 +231,18 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
     #[test]
     fn a_test_ignored_here_and_run_there_is_not_skipped() {
         let report = report(true, [suite(HEAVY_IGNORED), suite(HEAVY_RUN)]);
-        assert_eq!(
-            report.totals(),
-            Totals {
-                passed: 2,
-                failed: 0,
-                skipped: 0
-            }
-        );
+        assert_eq!(report.totals(), Totals { passed: 2, failed: 0, skipped: 0 });
         assert!(report.is_green());
-        assert_eq!(
-            report.text().lines().last(),
-            Some("2 passed, 0 failed, 0 skipped")
-        );
+        assert_eq!(report.text().lines().last(), Some("2 passed, 0 failed, 0 skipped"));
     }
 
     #[test]
     fn a_heavy_test_that_no_suite_runs_is_a_failure_of_a_full_run() {
         let full = report(true, [suite(HEAVY_IGNORED)]);
-        assert_eq!(
-            full.totals(),
-            Totals {
-                passed: 1,
-                failed: 1,
-                skipped: 0
-            }
-        );
+        assert_eq!(full.totals(), Totals { passed: 1, failed: 1, skipped: 0 });
         assert!(full.text().contains("but no suite runs it"));
         let part = report(false, [suite(HEAVY_IGNORED)]);
-        assert_eq!(
-            part.totals(),
-            Totals {
-                passed: 1,
-                failed: 0,
-                skipped: 1
-            }
-        );
+        assert_eq!(part.totals(), Totals { passed: 1, failed: 0, skipped: 1 });
         assert!(part.text().contains("ignored: heavy"));
     }
 
@@ -309,19 +254,8 @@ test replay ... ok
 not run: EARMARK_ONLINE_RETAIL is not set
 test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
         let report = report(true, [suite(output)]);
-        assert_eq!(
-            report.totals(),
-            Totals {
-                passed: 0,
-                failed: 0,
-                skipped: 1
-            }
-        );
-        assert!(
-            report
-                .text()
-                .contains("real_data replay: EARMARK_ONLINE_RETAIL is not set")
-        );
+        assert_eq!(report.totals(), Totals { passed: 0, failed: 0, skipped: 1 });
+        assert!(report.text().contains("real_data replay: EARMARK_ONLINE_RETAIL is not set"));
     }
 
     #[test]
@@ -329,10 +263,7 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
         let broken = SuiteReport::new(&SUITES[0]).failed("does not build".into());
         let report = report(true, [broken]);
         assert!(!report.is_green());
-        assert_eq!(
-            report.text().lines().last(),
-            Some("0 passed, 1 failed, 0 skipped")
-        );
+        assert_eq!(report.text().lines().last(), Some("0 passed, 1 failed, 0 skipped"));
     }
 
     #[test]
@@ -342,9 +273,6 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
         let report = report(true, [absent]);
         assert!(report.is_green());
         assert!(report.text().contains("no C++ compiler"));
-        assert_eq!(
-            report.text().lines().last(),
-            Some("0 passed, 0 failed, 1 skipped")
-        );
+        assert_eq!(report.text().lines().last(), Some("0 passed, 0 failed, 1 skipped"));
     }
 }

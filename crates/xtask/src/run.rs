@@ -30,17 +30,10 @@ impl End {
 }
 
 /// Runs `command` for at most `limit`; every line it prints (both streams, in order) goes to `line`.
-pub(crate) fn run(
-    command: &mut Command,
-    limit: Duration,
-    line: &mut dyn FnMut(&str),
-) -> io::Result<End> {
+pub(crate) fn run(command: &mut Command, limit: Duration, line: &mut dyn FnMut(&str)) -> io::Result<End> {
     let started = Instant::now();
     let (reader, writer) = io::pipe()?;
-    command
-        .stdout(writer.try_clone()?)
-        .stderr(writer)
-        .process_group(0);
+    command.stdout(writer.try_clone()?).stderr(writer).process_group(0);
     let mut child = command.spawn()?;
     // The command holds our ends of the pipe; they must close for the reader to see the end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -51,9 +44,7 @@ pub(crate) fn run(
         let mut reader = BufReader::new(reader);
         let mut bytes = Vec::new();
         while reader.read_until(b'\n', &mut bytes).is_ok_and(|n| n > 0) {
-            let text = String::from_utf8_lossy(&bytes)
-                .trim_end_matches(['\n', '\r'])
-                .to_string();
+            let text = String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_string();
             if send.send(text).is_err() {
                 break;
             }
@@ -120,18 +111,13 @@ mod tests {
     fn shell(script: &str, limit: Duration) -> (End, Vec<String>) {
         let mut lines = Vec::new();
         let mut command = Command::new("sh");
-        let end = run(command.args(["-c", script]), limit, &mut |line| {
-            lines.push(line.to_string())
-        });
+        let end = run(command.args(["-c", script]), limit, &mut |line| lines.push(line.to_string()));
         (end.unwrap(), lines)
     }
 
     #[test]
     fn both_streams_come_in_order_and_the_exit_code_is_kept() {
-        let (end, lines) = shell(
-            "echo one; echo two >&2; echo three; exit 3",
-            Duration::from_secs(20),
-        );
+        let (end, lines) = shell("echo one; echo two >&2; echo three; exit 3", Duration::from_secs(20));
         assert_eq!(lines, ["one", "two", "three"]);
         assert!(!end.is_success());
         assert!(matches!(end, End::Exited(status) if status.code() == Some(3)));
@@ -140,8 +126,7 @@ mod tests {
     /// Whether a process does not run any more; what nobody has collected yet is gone too.
     fn is_gone(pid: &str) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(')')
-            .is_none_or(|(_, state)| state.trim_start().starts_with(['Z', 'X']))
+        stat.rsplit_once(')').is_none_or(|(_, state)| state.trim_start().starts_with(['Z', 'X']))
     }
 
     #[test]
@@ -158,10 +143,7 @@ mod tests {
         assert!(started.elapsed() < Duration::from_secs(60));
         assert_eq!(lines.len(), 2);
         while !lines.iter().all(|pid| is_gone(pid)) {
-            assert!(
-                started.elapsed() < Duration::from_secs(60),
-                "{lines:?} still run"
-            );
+            assert!(started.elapsed() < Duration::from_secs(60), "{lines:?} still run");
             thread::yield_now();
         }
     }

@@ -43,11 +43,7 @@ pub(crate) fn lines_with(code: &str, word: &str) -> Vec<usize> {
             !before.is_some_and(is_word) && !after.is_some_and(is_word)
         })
     };
-    code.lines()
-        .enumerate()
-        .filter(|(_, line)| stands(line))
-        .map(|(n, _)| n + 1)
-        .collect()
+    code.lines().enumerate().filter(|(_, line)| stands(line)).map(|(n, _)| n + 1).collect()
 }
 
 fn comment(text: &[char]) -> Option<usize> {
@@ -83,20 +79,9 @@ fn raw_string(text: &[char]) -> Option<usize> {
     if text.get(open) != Some(&'"') {
         return None;
     }
-    let closes = |at: &usize| {
-        text[*at] == '"'
-            && text[at + 1..]
-                .iter()
-                .take(hashes)
-                .filter(|c| **c == '#')
-                .count()
-                == hashes
-    };
-    Some(
-        (open + 1..text.len())
-            .find(closes)
-            .map_or(text.len(), |at| at + 1 + hashes),
-    )
+    let closes =
+        |at: &usize| text[*at] == '"' && text[at + 1..].iter().take(hashes).filter(|c| **c == '#').count() == hashes;
+    Some((open + 1..text.len()).find(closes).map_or(text.len(), |at| at + 1 + hashes))
 }
 
 /// `"..."` or a character; a lifetime is neither.
@@ -121,18 +106,13 @@ mod tests {
     fn comments_go_and_code_stays() {
         let code = code_of("a // unsafe\nb /* x /* unsafe */ y */ c\n/// unsafe\nd");
         assert!(!code.contains("unsafe"));
-        assert_eq!(
-            code.split_whitespace().collect::<Vec<_>>(),
-            ["a", "b", "c", "d"]
-        );
+        assert_eq!(code.split_whitespace().collect::<Vec<_>>(), ["a", "b", "c", "d"]);
         assert_eq!(code.lines().count(), 4);
     }
 
     #[test]
     fn strings_are_emptied_and_lines_are_kept() {
-        let code = code_of(
-            "let a = \"unsafe \\\" // no\nunsafe\"; let b = r#\"unsafe \" \"#; b\"unsafe\"; unsafe",
-        );
+        let code = code_of("let a = \"unsafe \\\" // no\nunsafe\"; let b = r#\"unsafe \" \"#; b\"unsafe\"; unsafe");
         assert_eq!(lines_with(&code, "unsafe"), [2]);
         assert_eq!(code.matches("unsafe").count(), 1);
         assert!(code.contains("let a = \""));
@@ -140,9 +120,8 @@ mod tests {
 
     #[test]
     fn characters_and_lifetimes_are_told_apart() {
-        let code = code_of(
-            r#"fn f<'a>(x: &'a str) { let q = '"'; let e = '\''; let s = "unsafe"; g('/', '*') } // end"#,
-        );
+        let code =
+            code_of(r#"fn f<'a>(x: &'a str) { let q = '"'; let e = '\''; let s = "unsafe"; g('/', '*') } // end"#);
         assert!(!code.contains("unsafe"));
         assert!(code.contains("fn f<'a>(x: &'a str)"));
         assert!(code.trim_end().ends_with('}'));
@@ -156,16 +135,7 @@ mod tests {
 
     #[test]
     fn a_word_is_a_whole_word() {
-        assert_eq!(
-            lines_with(
-                "unsafe_code\nunsafe {\n#![forbid(unsafe)]\nmy_unsafe",
-                "unsafe"
-            ),
-            [2, 3]
-        );
-        assert_eq!(
-            lines_with("std::thread::sleep(x)\nthread::sleepy()", "thread::sleep"),
-            [1]
-        );
+        assert_eq!(lines_with("unsafe_code\nunsafe {\n#![forbid(unsafe)]\nmy_unsafe", "unsafe"), [2, 3]);
+        assert_eq!(lines_with("std::thread::sleep(x)\nthread::sleepy()", "thread::sleep"), [1]);
     }
 }

@@ -57,14 +57,7 @@ impl<'a> Stage<'a> {
     fn open(house: &'a House, suite: &'static Suite) -> io::Result<Stage<'a>> {
         let log = File::create(house.logs().join(format!("{}.log", suite.name)))?;
         let unseen = suite.must_print.to_vec();
-        Ok(Stage {
-            house,
-            suite,
-            log,
-            tail: Vec::new(),
-            unseen,
-            report: SuiteReport::new(suite),
-        })
+        Ok(Stage { house, suite, log, tail: Vec::new(), unseen, report: SuiteReport::new(suite) })
     }
 
     fn close(mut self) -> SuiteReport {
@@ -79,9 +72,7 @@ impl<'a> Stage<'a> {
         }
         if matches!(self.report.outcome, Outcome::Failed(_)) {
             println!("   the last lines of target/xtask/{}.log:", self.suite.name);
-            self.tail
-                .iter()
-                .for_each(|line| println!("   | {line:.200}"));
+            self.tail.iter().for_each(|line| println!("   | {line:.200}"));
         }
         println!("   {}\n", self.report.outcome);
         self.report
@@ -163,19 +154,12 @@ impl<'a> Stage<'a> {
             Phase::Build => self.report.built_for += started.elapsed(),
             Phase::Run => self.report.ran_for += started.elapsed(),
         }
-        self.write(&format!(
-            "[{end:?} after {:.1} s]",
-            started.elapsed().as_secs_f64()
-        ));
+        self.write(&format!("[{end:?} after {:.1} s]", started.elapsed().as_secs_f64()));
         Ok(end)
     }
 
     /// Builds; a build that fails has failed the suite.
-    pub(crate) fn build(
-        &mut self,
-        command: &mut Command,
-        line: &mut dyn FnMut(&str),
-    ) -> io::Result<bool> {
+    pub(crate) fn build(&mut self, command: &mut Command, line: &mut dyn FnMut(&str)) -> io::Result<bool> {
         let end = self.child(Phase::Build, command, BUILD_LIMIT, line)?;
         if end == End::TimedOut {
             self.fail(format!("building took over {} s", BUILD_LIMIT.as_secs()));
@@ -187,9 +171,7 @@ impl<'a> Stage<'a> {
 
     fn cargo_test(&mut self, call: &CargoTest) -> io::Result<()> {
         let cargo = |more: &[&str]| {
-            let mut cargo = self
-                .house
-                .cargo(call.flags.target(), call.flags.rustflags());
+            let mut cargo = self.house.cargo(call.flags.target(), call.flags.rustflags());
             cargo.arg("test").args(call.build).args(more);
             cargo
         };
@@ -201,31 +183,19 @@ impl<'a> Stage<'a> {
             return Ok(());
         }
         let mut reader = Reader::default();
-        let end = self.child(Phase::Run, &mut run, self.time_left(), &mut |line| {
-            reader.line(line)
-        })?;
+        let end = self.child(Phase::Run, &mut run, self.time_left(), &mut |line| reader.line(line))?;
         let seen = reader.finish();
-        let empty: Vec<String> = seen
-            .binaries
-            .iter()
-            .filter(|(_, ran)| *ran == 0)
-            .map(|(binary, _)| binary.clone())
-            .collect();
+        let empty: Vec<String> =
+            seen.binaries.iter().filter(|(_, ran)| *ran == 0).map(|(binary, _)| binary.clone()).collect();
         let (ran, failed) = (seen.passed + seen.failed, seen.failed);
         self.report.seen.push(seen);
         match end {
             End::TimedOut => self.fail(format!("ended by force: {}", call.shown())),
             End::Exited(_) if failed > 0 => self.fail(format!("{failed} failed: {}", call.shown())),
-            End::Exited(status) if !status.success() => {
-                self.fail(format!("{status}: {}", call.shown()))
-            }
+            End::Exited(status) if !status.success() => self.fail(format!("{status}: {}", call.shown())),
             End::Exited(_) if ran == 0 => self.fail(format!("no test ran: {}", call.shown())),
             End::Exited(_) if call.expect == Expect::EveryBinary && !empty.is_empty() => {
-                self.fail(format!(
-                    "no test ran in {}: {}",
-                    empty.join(", "),
-                    call.shown()
-                ));
+                self.fail(format!("no test ran in {}: {}", empty.join(", "), call.shown()));
             }
             End::Exited(_) => {}
         }
@@ -234,34 +204,15 @@ impl<'a> Stage<'a> {
 }
 
 fn shown(command: &Command) -> String {
-    let mut words = vec![
-        command
-            .get_program()
-            .to_string_lossy()
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .to_string(),
-    ];
-    words.extend(
-        command
-            .get_args()
-            .map(|arg| arg.to_string_lossy().into_owned()),
-    );
+    let mut words = vec![command.get_program().to_string_lossy().rsplit('/').next().unwrap_or_default().to_string()];
+    words.extend(command.get_args().map(|arg| arg.to_string_lossy().into_owned()));
     words.join(" ")
 }
 
 /// Whether a line is worth the terminal's space; the log has them all.
 fn matters(line: &str) -> bool {
     let line = line.trim_start();
-    let starts = [
-        "test result:",
-        "ran: ",
-        "not run: ",
-        "error",
-        "Running ",
-        "Doc-tests ",
-    ];
+    let starts = ["test result:", "ran: ", "not run: ", "error", "Running ", "Doc-tests "];
     starts.iter().any(|start| line.starts_with(start))
         || line.contains(" panicked at ")
         || (line.starts_with("test ") && (line.ends_with("FAILED") || line.contains(" ... ran: ")))
@@ -273,23 +224,16 @@ mod tests {
 
     #[test]
     fn the_terminal_gets_results_and_failures_and_not_every_line() {
-        assert!(matters(
-            "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out"
-        ));
+        assert!(matters("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out"));
         assert!(matters("test a::b ... FAILED"));
         assert!(matters("thread 'a::b' (12) panicked at src/lib.rs:1:1:"));
-        assert!(matters(
-            "test loom_a ... ran: loom a 3 permutations, bound none, 0.0 s"
-        ));
+        assert!(matters("test loom_a ... ran: loom a 3 permutations, bound none, 0.0 s"));
         assert!(!matters("test a::b ... ok"));
         assert!(!matters("   Compiling earmark v0.1.0"));
     }
 
     #[test]
     fn a_command_is_shown_without_the_place_of_its_program() {
-        assert_eq!(
-            shown(Command::new("/somewhere/bin/cargo").args(["test", "--lib"])),
-            "cargo test --lib"
-        );
+        assert_eq!(shown(Command::new("/somewhere/bin/cargo").args(["test", "--lib"])), "cargo test --lib");
     }
 }

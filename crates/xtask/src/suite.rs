@@ -92,14 +92,7 @@ pub(crate) const SUITES: &[Suite] = &[
         name: "unit",
         asks: "do all crates do what they say, every feature on?",
         work: Work::Tests(&[CargoTest {
-            build: &[
-                "--workspace",
-                "--all-features",
-                "--lib",
-                "--bins",
-                "--tests",
-                "--examples",
-            ],
+            build: &["--workspace", "--all-features", "--lib", "--bins", "--tests", "--examples"],
             tests: &[SHOW],
             flags: Flags::Plain,
             expect: Expect::SomeTest,
@@ -144,17 +137,7 @@ pub(crate) const SUITES: &[Suite] = &[
             // The heavy integration tests: every file under crates/earmark/tests/ with a test that is
             // ignored as heavy stands here.
             CargoTest {
-                build: &[
-                    "--release",
-                    "-p",
-                    "earmark",
-                    "--test",
-                    "history",
-                    "--test",
-                    "progress",
-                    "--test",
-                    "alloc",
-                ],
+                build: &["--release", "-p", "earmark", "--test", "history", "--test", "progress", "--test", "alloc"],
                 tests: &["--include-ignored", SHOW],
                 flags: Flags::Plain,
                 expect: Expect::EveryBinary,
@@ -168,13 +151,7 @@ pub(crate) const SUITES: &[Suite] = &[
         asks: "does every interleaving of two or three threads keep the promises?",
         work: Work::Tests(&[CargoTest {
             build: &["-p", "earmark", "--lib", "--profile", "model"],
-            tests: &[
-                "loom_",
-                "--include-ignored",
-                "--test-threads",
-                "2",
-                "--nocapture",
-            ],
+            tests: &["loom_", "--include-ignored", "--test-threads", "2", "--nocapture"],
             flags: Flags::Loom,
             expect: Expect::EveryBinary,
         }]),
@@ -201,11 +178,7 @@ pub(crate) const SUITES: &[Suite] = &[
 pub(crate) fn list() -> String {
     let mut out = String::new();
     for suite in SUITES {
-        let _ = writeln!(
-            out,
-            "{:<9}{} [{} s]",
-            suite.name, suite.asks, suite.budget_s
-        );
+        let _ = writeln!(out, "{:<9}{} [{} s]", suite.name, suite.asks, suite.budget_s);
         if let Work::Tests(calls) = suite.work {
             for call in calls {
                 let _ = writeln!(out, "         {}", call.shown());
@@ -218,13 +191,7 @@ pub(crate) fn list() -> String {
     let _ = writeln!(out, "\nseeded breaks: {}", BREAKS.len());
     for seeded in BREAKS {
         let red: Vec<String> = seeded.red.iter().map(ToString::to_string).collect();
-        let _ = writeln!(
-            out,
-            "  {:<27}{} -> {}",
-            seeded.name,
-            seeded.bug,
-            red.join(", ")
-        );
+        let _ = writeln!(out, "  {:<27}{} -> {}", seeded.name, seeded.bug, red.join(", "));
     }
     out
 }
@@ -236,16 +203,8 @@ impl CargoTest {
             "" => String::new(),
             flags => format!("RUSTFLAGS=\"{flags}\" "),
         };
-        let target = self
-            .flags
-            .target()
-            .map(|own| format!("CARGO_TARGET_DIR=target/{own} "))
-            .unwrap_or_default();
-        format!(
-            "{flags}{target}cargo test {} -- {}",
-            self.build.join(" "),
-            self.tests.join(" ")
-        )
+        let target = self.flags.target().map(|own| format!("CARGO_TARGET_DIR=target/{own} ")).unwrap_or_default();
+        format!("{flags}{target}cargo test {} -- {}", self.build.join(" "), self.tests.join(" "))
     }
 }
 

@@ -83,12 +83,7 @@ impl<T: Copy + PartialEq> Agent<T> {
         }
     }
 
-    fn arrive<I: Till<Ticket = T>>(
-        &mut self,
-        till: &mut I,
-        scene: Scene<'_>,
-        rng: &mut impl RngExt,
-    ) -> Option<u64> {
+    fn arrive<I: Till<Ticket = T>>(&mut self, till: &mut I, scene: Scene<'_>, rng: &mut impl RngExt) -> Option<u64> {
         let now = scene.clock.ns();
         if now >= scene.close_ns {
             return None;
@@ -101,12 +96,7 @@ impl<T: Copy + PartialEq> Agent<T> {
         self.tries = 0;
         self.read_ns = None;
         if self.manner.reads {
-            if !self
-                .order
-                .items()
-                .iter()
-                .all(|(line, units)| till.read(*line) >= *units)
-            {
+            if !self.order.items().iter().all(|(line, units)| till.read(*line) >= *units) {
                 return Some(self.leave(rng));
             }
             self.read_ns = Some(now);
@@ -132,21 +122,15 @@ impl<T: Copy + PartialEq> Agent<T> {
                 Answer::Busy => return self.again_shortly(rng),
                 Answer::No => return self.leave(rng),
             };
-            let misled =
-                |read: u64| held.is_none() && asked_ns - read <= scene.clock.ns_of_ms(MISLED_MS);
-            scene
-                .live
-                .misled
-                .add(u64::from(self.read_ns.is_some_and(misled)));
+            let misled = |read: u64| held.is_none() && asked_ns - read <= scene.clock.ns_of_ms(MISLED_MS);
+            scene.live.misled.add(u64::from(self.read_ns.is_some_and(misled)));
             if self.manner.loses_reserve {
                 self.step = Step::Ask(Attempt::Again(held));
                 return rng.random_range(200..600);
             }
         }
         match answer {
-            Answer::Held(_) if self.manner.fate == (Fate::Forgets { paying: false }) => {
-                self.leave(rng)
-            }
+            Answer::Held(_) if self.manner.fate == (Fate::Forgets { paying: false }) => self.leave(rng),
             Answer::Held(ticket) => {
                 self.step = Step::Pay(ticket);
                 rng.random_range(20..100)
@@ -182,9 +166,7 @@ impl<T: Copy + PartialEq> Agent<T> {
             Fate::Fails => till.release(ticket),
             _ => till.confirm(ticket, &self.order, attempt),
         };
-        let lost = self.manner.loses_confirm
-            && attempt == Attempt::First
-            && self.manner.fate != Fate::Fails;
+        let lost = self.manner.loses_confirm && attempt == Attempt::First && self.manner.fate != Fate::Fails;
         match done {
             Done::Busy => self.again_shortly(rng),
             Done::Yes if lost => {

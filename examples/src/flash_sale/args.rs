@@ -41,12 +41,7 @@ pub struct Args {
     pub trace: Option<PathBuf>,
 
     /// The part of all units ever asked for that is in stock when a trace begins.
-    #[arg(
-        long,
-        allow_negative_numbers = true,
-        default_value = "0.9",
-        requires = "trace"
-    )]
+    #[arg(long, allow_negative_numbers = true, default_value = "0.9", requires = "trace")]
     pub stock_share: Share,
 }
 

@@ -64,9 +64,7 @@ pub struct Latency {
 impl Figures {
     /// Has a history judged and counts it, side by side.
     pub(crate) fn of(calls: &[Call], finals: &[Final], length: Duration) -> (Figures, Report) {
-        let options = Options::default()
-            .with_details_max(DETAILS_MAX)
-            .with_finals(finals.iter().copied());
+        let options = Options::default().with_details_max(DETAILS_MAX).with_finals(finals.iter().copied());
         let (report, mut figures) = std::thread::scope(|scope| {
             let counting = scope.spawn(|| count(calls));
             let report = check(calls, &options);
@@ -99,10 +97,7 @@ fn oversold(report: &Report) -> BTreeMap<u32, u64> {
     for violation in report.details() {
         if let Violation::Oversold { line, worst_by, .. } = violation {
             let by = u64::try_from(*worst_by).unwrap_or(u64::MAX);
-            worst
-                .entry(*line)
-                .and_modify(|worst: &mut u64| *worst = by.max(*worst))
-                .or_insert(by);
+            worst.entry(*line).and_modify(|worst: &mut u64| *worst = by.max(*worst)).or_insert(by);
         }
     }
     worst
@@ -151,9 +146,7 @@ fn count(calls: &[Call]) -> Figures {
             _ => {}
         }
     }
-    figures.expired = figures
-        .reserved
-        .saturating_sub(figures.confirmed + figures.released);
+    figures.expired = figures.reserved.saturating_sub(figures.confirmed + figures.released);
     figures.reserve = Latency::of(lengths);
     figures.granted = Latency::of(granted);
     figures
@@ -167,12 +160,7 @@ impl Latency {
             let rank = (lengths.len() as f64 * share).ceil() as usize;
             lengths.get(rank.saturating_sub(1)).copied().unwrap_or(0)
         };
-        Latency {
-            p50_ns: at(0.5),
-            p99_ns: at(0.99),
-            p999_ns: at(0.999),
-            max_ns: at(1.0),
-        }
+        Latency { p50_ns: at(0.5), p99_ns: at(0.99), p999_ns: at(0.999), max_ns: at(1.0) }
     }
 }
 
@@ -183,15 +171,7 @@ mod tests {
     #[test]
     fn percentiles_are_of_the_calls_themselves() {
         let latency = Latency::of((1..=1_000).rev().collect());
-        assert_eq!(
-            latency,
-            Latency {
-                p50_ns: 500,
-                p99_ns: 990,
-                p999_ns: 999,
-                max_ns: 1_000
-            }
-        );
+        assert_eq!(latency, Latency { p50_ns: 500, p99_ns: 990, p999_ns: 999, max_ns: 1_000 });
         assert_eq!(Latency::of(Vec::new()), Latency::default());
     }
 
@@ -199,29 +179,15 @@ mod tests {
     fn what_was_sold_is_what_was_confirmed() {
         let calls = [
             Call::new(Op::Open, 0, 1).with_item(0, 3),
-            Call::new(Op::Reserve, 2, 3)
-                .with_item(0, 2)
-                .with_id(1_u64)
-                .with_deadline(100),
+            Call::new(Op::Reserve, 2, 3).with_item(0, 2).with_id(1_u64).with_deadline(100),
             Call::new(Op::Confirm, 4, 5).with_id(1_u64),
-            Call::new(Op::Reserve, 6, 9)
-                .with_item(0, 1)
-                .with_id(2_u64)
-                .with_deadline(7),
-            Call::new(Op::Reserve, 6, 7)
-                .with_item(0, 2)
-                .with_result(Answered::short(0, 1)),
+            Call::new(Op::Reserve, 6, 9).with_item(0, 1).with_id(2_u64).with_deadline(7),
+            Call::new(Op::Reserve, 6, 7).with_item(0, 2).with_result(Answered::short(0, 1)),
         ];
         let (figures, report) = Figures::of(&calls, &[], Duration::from_secs(1));
         assert!(report.is_clean(), "{report}");
-        assert_eq!(
-            (figures.sold, figures.sold_of(0), figures.sold_of(1)),
-            (2, 2, 0)
-        );
-        assert_eq!(
-            (figures.reserved, figures.refused, figures.expired),
-            (2, 1, 1)
-        );
+        assert_eq!((figures.sold, figures.sold_of(0), figures.sold_of(1)), (2, 2, 0));
+        assert_eq!((figures.reserved, figures.refused, figures.expired), (2, 1, 1));
         assert!(!figures.conserved, "nobody looked");
     }
 }

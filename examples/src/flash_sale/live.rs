@@ -79,9 +79,7 @@ pub(crate) fn sum(workers: &[Live], of: impl Fn(&Live) -> &Count) -> u64 {
 
 /// The length in ns that this share of all reserve calls stayed below, roughly.
 pub(crate) fn quantile(workers: &[Live], share: f64) -> u64 {
-    let counts: Vec<u64> = (0..BUCKETS)
-        .map(|at| sum(workers, |live| &live.latency[at]))
-        .collect();
+    let counts: Vec<u64> = (0..BUCKETS).map(|at| sum(workers, |live| &live.latency[at])).collect();
     let rank = (counts.iter().sum::<u64>() as f64 * share) as u64;
     let mut seen = 0;
     let found = counts.iter().position(|count| {
@@ -115,10 +113,7 @@ mod tests {
         for ns in (0..5_000).chain([1 << 20, (1 << 20) + 1, 1 << 40, u64::MAX >> 4]) {
             let at = bucket(ns);
             assert!(at < BUCKETS, "{ns}");
-            assert!(
-                upper(at) >= ns && upper(at) <= ns + ns / 8 + 1,
-                "{ns} in {at}"
-            );
+            assert!(upper(at) >= ns && upper(at) <= ns + ns / 8 + 1, "{ns} in {at}");
         }
     }
 

@@ -21,11 +21,7 @@ pub(crate) struct Span {
 
 impl Log {
     pub(crate) fn new(recorder: &Recorder, clock: &SaleClock) -> Log {
-        Log {
-            thread: recorder.thread(),
-            clock: clock.clone(),
-            calls: 0,
-        }
+        Log { thread: recorder.thread(), clock: clock.clone(), calls: 0 }
     }
 
     pub(crate) fn clock(&self) -> &SaleClock {

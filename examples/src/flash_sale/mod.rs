@@ -58,34 +58,14 @@ fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
     let history = args.history.as_deref().map(create).transpose()?;
     let (json, text, calls, good) = match &args.trace {
         Some(file) => {
-            let replay = trace::Replay {
-                threads: args.trace_threads(),
-                stock_share: args.stock_share,
-            };
+            let replay = trace::Replay { threads: args.trace_threads(), stock_share: args.stock_share };
             let (outcome, calls) = replay.of_file(file)?;
-            (
-                outcome.to_json(),
-                outcome.to_string(),
-                calls,
-                outcome.is_clean(),
-            )
+            (outcome.to_json(), outcome.to_string(), calls, outcome.is_clean())
         }
         None => {
-            let mode = if args.naive {
-                Mode::Naive
-            } else {
-                Mode::Earmark
-            };
-            let sale = Sale {
-                seed: args.seed,
-                seconds: args.seconds,
-                ..Sale::new(mode, args.sale_threads())
-            };
-            let screen = if args.json {
-                Screen::Off
-            } else {
-                Screen::of_stdout()
-            };
+            let mode = if args.naive { Mode::Naive } else { Mode::Earmark };
+            let sale = Sale { seed: args.seed, seconds: args.seconds, ..Sale::new(mode, args.sale_threads()) };
+            let screen = if args.json { Screen::Off } else { Screen::of_stdout() };
             let (outcome, calls) = sale.hold(screen)?;
             let good = args.naive || outcome.is_clean();
             (outcome.to_json(), outcome.to_string(), calls, good)
@@ -105,6 +85,5 @@ fn create(path: &Path) -> Result<File, Box<dyn Error>> {
 }
 
 fn write(history: File, calls: &[Call]) -> Result<(), Box<dyn Error>> {
-    jsonl::write(history, calls)
-        .map_err(|error| format!("the history was not written: {error}").into())
+    jsonl::write(history, calls).map_err(|error| format!("the history was not written: {error}").into())
 }

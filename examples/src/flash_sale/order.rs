@@ -58,36 +58,18 @@ impl Order {
 
     /// Units over all lines.
     pub(crate) fn units(&self) -> u64 {
-        self.items()
-            .iter()
-            .map(|(_, units)| u64::from(*units))
-            .sum()
+        self.items().iter().map(|(_, units)| u64::from(*units)).sum()
     }
 
     /// Something somebody may want: mostly one unit, sometimes a cart.
     pub(crate) fn wish(world: &World, owner: u128, channel: usize, rng: &mut impl RngExt) -> Order {
-        let len = if rng.random_ratio(1, 8) {
-            rng.random_range(2..=CART_MAX)
-        } else {
-            1
-        };
+        let len = if rng.random_ratio(1, 8) { rng.random_range(2..=CART_MAX) } else { 1 };
         let mut items = [(0, 0); CART_MAX];
         for item in &mut items[..len] {
-            let units = if rng.random_ratio(1, 6) {
-                rng.random_range(2..=4)
-            } else {
-                1
-            };
+            let units = if rng.random_ratio(1, 6) { rng.random_range(2..=4) } else { 1 };
             *item = (world.pick(rng), units);
         }
-        Order {
-            items,
-            len,
-            owner,
-            key: None,
-            confirm_key: None,
-            channel,
-        }
+        Order { items, len, owner, key: None, confirm_key: None, channel }
     }
 
     /// One line, one unit: an order for a test.
@@ -95,14 +77,7 @@ impl Order {
     pub(crate) fn one(line: u32) -> Order {
         let mut items = [(0, 0); CART_MAX];
         items[0] = (line, 1);
-        Order {
-            items,
-            len: 1,
-            owner: 1,
-            key: None,
-            confirm_key: None,
-            channel: 0,
-        }
+        Order { items, len: 1, owner: 1, key: None, confirm_key: None, channel: 0 }
     }
 
     /// With keys, so that its calls can be repeated.

@@ -71,11 +71,7 @@ pub struct Seen {
 impl Seen {
     /// The share of reads that turned out false within 1.2 s.
     pub fn misled_share(&self) -> f64 {
-        if self.reads == 0 {
-            0.0
-        } else {
-            self.misled as f64 / self.reads as f64
-        }
+        if self.reads == 0 { 0.0 } else { self.misled as f64 / self.reads as f64 }
     }
 }
 
@@ -87,19 +83,11 @@ impl Outcome {
 
     /// One object with all figures.
     pub fn to_json(&self) -> Value {
-        let Sale {
-            mode,
-            seed,
-            threads,
-            seconds,
-            agents,
-            ..
-        } = &self.sale;
+        let Sale { mode, seed, threads, seconds, agents, .. } = &self.sale;
         let mut object = figures_json(&self.figures);
         let hot = self.lines.iter().filter(|line| line.hot);
-        let hot: Vec<Value> = hot
-            .map(|line| json!({"sku": line.name, "stock": line.stock, "sold": line.sold}))
-            .collect();
+        let hot: Vec<Value> =
+            hot.map(|line| json!({"sku": line.name, "stock": line.stock, "sold": line.sold})).collect();
         let more = json!({
             "mode": match mode { Mode::Earmark => "earmark", Mode::Naive => "naive" },
             "seed": seed,
@@ -123,12 +111,7 @@ impl Outcome {
 
 /// The figures that every mode has.
 pub(crate) fn figures_json(figures: &Figures) -> Value {
-    let Latency {
-        p50_ns,
-        p99_ns,
-        p999_ns,
-        max_ns,
-    } = figures.reserve;
+    let Latency { p50_ns, p99_ns, p999_ns, max_ns } = figures.reserve;
     json!({
         "sold": figures.sold,
         "refused": figures.refused,
@@ -162,11 +145,7 @@ pub(crate) fn merge(object: &mut Value, more: Value) {
 /// The report to read.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "\n {:<14} {:>9} {:>9} {:>9}",
-            "line", "stock", "sold", "beyond"
-        )?;
+        writeln!(f, "\n {:<14} {:>9} {:>9} {:>9}", "line", "stock", "sold", "beyond")?;
         for line in self.lines.iter().filter(|line| line.hot) {
             row(f, &line.name, line.stock, line.sold, line.beyond)?;
         }
@@ -186,10 +165,7 @@ impl fmt::Display for Outcome {
             )?;
             for (label, figures) in &self.channels {
                 let [reserved, confirmed, released, expired] = figures.map(thousands);
-                writeln!(
-                    f,
-                    " {label:<14} {reserved:>9} {confirmed:>9} {released:>9} {expired:>9}"
-                )?;
+                writeln!(f, " {label:<14} {reserved:>9} {confirmed:>9} {released:>9} {expired:>9}")?;
             }
         }
         f.write_char('\n')?;
@@ -198,8 +174,7 @@ impl fmt::Display for Outcome {
         write_verdict(f, self.is_clean(), &self.figures, &self.report, &self.audit)?;
         if self.sale.mode == Mode::Naive && self.figures.oversold > 0 {
             let units = thousands(self.figures.oversold);
-            let what =
-                format_args!("{units} units too many: nobody held them while the payments ran");
+            let what = format_args!("{units} units too many: nobody held them while the payments ran");
             entry(f, "sold, not there", what)?;
         }
         Ok(())
@@ -209,46 +184,20 @@ impl fmt::Display for Outcome {
 impl Outcome {
     fn write_agents(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let share = self.seen.misled_share() * 100.0;
-        let Seen {
-            reads,
-            misled,
-            repeats,
-            repeats_alike,
-            late,
-            odd,
-        } = self.seen;
-        let [reads, misled, repeats, alike, late] =
-            [reads, misled, repeats, repeats_alike, late].map(thousands);
+        let Seen { reads, misled, repeats, repeats_alike, late, odd } = self.seen;
+        let [reads, misled, repeats, alike, late] = [reads, misled, repeats, repeats_alike, late].map(thousands);
         entry(
             f,
             "false availability",
-            format_args!(
-                "{share:.2} %: of {reads} reads that showed enough, {misled} were followed"
-            ),
+            format_args!("{share:.2} %: of {reads} reads that showed enough, {misled} were followed"),
         )?;
-        entry(
-            f,
-            "",
-            format_args!("by a refused reserve within 1.2 s (simulated); a read is no promise"),
-        )?;
+        entry(f, "", format_args!("by a refused reserve within 1.2 s (simulated); a read is no promise"))?;
         if self.sale.mode == Mode::Earmark {
-            entry(
-                f,
-                "same key",
-                format_args!("{alike} of {repeats} repeated calls were answered as the first time"),
-            )?;
-            entry(
-                f,
-                "paid too late",
-                format_args!("{late} confirms came after the deadline and were refused"),
-            )?;
+            entry(f, "same key", format_args!("{alike} of {repeats} repeated calls were answered as the first time"))?;
+            entry(f, "paid too late", format_args!("{late} confirms came after the deadline and were refused"))?;
         }
         if odd > 0 {
-            entry(
-                f,
-                "unexpected",
-                format_args!("{odd} answers that no agent should get"),
-            )?;
+            entry(f, "unexpected", format_args!("{odd} answers that no agent should get"))?;
         }
         Ok(())
     }
@@ -260,11 +209,7 @@ fn row(f: &mut fmt::Formatter<'_>, name: &str, stock: u64, sold: u64, beyond: u6
 }
 
 /// One thing that there is to say.
-pub(crate) fn entry(
-    f: &mut fmt::Formatter<'_>,
-    label: &str,
-    what: fmt::Arguments<'_>,
-) -> fmt::Result {
+pub(crate) fn entry(f: &mut fmt::Formatter<'_>, label: &str, what: fmt::Arguments<'_>) -> fmt::Result {
     writeln!(f, " {label:<19} {what}")
 }
 
@@ -272,36 +217,12 @@ pub(crate) fn entry(
 pub(crate) fn write_figures(f: &mut fmt::Formatter<'_>, figures: &Figures) -> fmt::Result {
     let [sold, refused, expired] = [figures.sold, figures.refused, figures.expired].map(thousands);
     let rate = thousands(figures.pairs_per_second as u64);
-    entry(
-        f,
-        "sold",
-        format_args!("{sold} units; {refused} reserves refused, {expired} reservations expired"),
-    )?;
-    entry(
-        f,
-        "pairs",
-        format_args!("{rate} a second: reserve and end, every call timed and recorded"),
-    )?;
-    let all = [
-        ("reserve call", figures.reserve),
-        ("  granted ones", figures.granted),
-    ];
-    for (
-        label,
-        Latency {
-            p50_ns,
-            p99_ns,
-            p999_ns,
-            max_ns,
-        },
-    ) in all
-    {
+    entry(f, "sold", format_args!("{sold} units; {refused} reserves refused, {expired} reservations expired"))?;
+    entry(f, "pairs", format_args!("{rate} a second: reserve and end, every call timed and recorded"))?;
+    let all = [("reserve call", figures.reserve), ("  granted ones", figures.granted)];
+    for (label, Latency { p50_ns, p99_ns, p999_ns, max_ns }) in all {
         let [p50, p99, p999, max] = [p50_ns, p99_ns, p999_ns, max_ns].map(length);
-        entry(
-            f,
-            label,
-            format_args!("p50 {p50}, p99 {p99}, p99.9 {p999}, longest {max}"),
-        )?;
+        entry(f, label, format_args!("p50 {p50}, p99 {p99}, p99.9 {p999}, longest {max}"))?;
     }
     Ok(())
 }
@@ -314,24 +235,12 @@ pub(crate) fn write_verdict(
     report: &Report,
     audit: &[String],
 ) -> fmt::Result {
-    let Figures {
-        oversold,
-        false_sold_out,
-        checked_calls,
-        ..
-    } = figures;
-    let [oversold, false_sold_out, calls] =
-        [*oversold, *false_sold_out, *checked_calls].map(thousands);
+    let Figures { oversold, false_sold_out, checked_calls, .. } = figures;
+    let [oversold, false_sold_out, calls] = [*oversold, *false_sold_out, *checked_calls].map(thousands);
     let conservation = if figures.conserved { "holds" } else { "BROKEN" };
-    let verdict = if clean {
-        "every promise was kept"
-    } else {
-        "PROMISES WERE BROKEN"
-    };
+    let verdict = if clean { "every promise was kept" } else { "PROMISES WERE BROKEN" };
     entry(f, "judged", format_args!("{calls} calls: {verdict}"))?;
-    let counts = format_args!(
-        "oversold {oversold}, false sold-out {false_sold_out}, conservation {conservation}"
-    );
+    let counts = format_args!("oversold {oversold}, false sold-out {false_sold_out}, conservation {conservation}");
     entry(f, "", counts)?;
     for line in audit.iter().take(10) {
         writeln!(f, "   audit: {line}")?;

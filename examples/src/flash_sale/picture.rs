@@ -34,11 +34,7 @@ pub enum Screen {
 impl Screen {
     /// A picture if standard output is a terminal, else lines.
     pub fn of_stdout() -> Screen {
-        if std::io::stdout().is_terminal() {
-            Screen::Picture
-        } else {
-            Screen::Lines
-        }
+        if std::io::stdout().is_terminal() { Screen::Picture } else { Screen::Lines }
     }
 }
 
@@ -67,14 +63,7 @@ pub(crate) struct Picture {
 impl Picture {
     pub(crate) fn new(screen: Screen) -> Picture {
         let colour = std::env::var_os("NO_COLOR").is_none();
-        Picture {
-            screen,
-            colour,
-            standing: 0,
-            painted: None,
-            pairs: (0, 0),
-            rate: 0.0,
-        }
+        Picture { screen, colour, standing: 0, painted: None, pairs: (0, 0), rate: 0.0 }
     }
 
     /// How long to wait for the next frame.
@@ -89,10 +78,7 @@ impl Picture {
             Screen::Picture => Duration::ZERO,
             Screen::Lines => LINE_EVERY,
         };
-        if self
-            .painted
-            .is_some_and(|painted| painted.elapsed() < every)
-        {
+        if self.painted.is_some_and(|painted| painted.elapsed() < every) {
             return;
         }
         self.painted = Some(Instant::now());
@@ -131,13 +117,7 @@ impl Picture {
     }
 
     fn frame<S: Shop>(&self, view: &View<'_>, shop: &S, now: u64) -> String {
-        let Numbers {
-            sold,
-            refused,
-            expired,
-            p50,
-            p99,
-        } = Numbers::of(view, shop);
+        let Numbers { sold, refused, expired, p50, p99 } = Numbers::of(view, shop);
         let mut frame = String::new();
         let how = match view.sale.mode {
             Mode::Earmark => "earmark: read, reserve, pay, confirm",
@@ -154,9 +134,7 @@ impl Picture {
             view.sale.seconds,
             view.clock.simulated_s(now - view.open_ns),
         );
-        let looks: Vec<Look> = (0..view.world.lines.len())
-            .map(|line| shop.look(line as u32))
-            .collect();
+        let looks: Vec<Look> = (0..view.world.lines.len()).map(|line| shop.look(line as u32)).collect();
         let (hot, tail) = looks.split_at(view.world.hot);
         for (line, look) in view.world.lines.iter().zip(hot) {
             let _ = writeln!(frame, " {:<13} {}", line.sku, self.bar(*look));
@@ -166,12 +144,7 @@ impl Picture {
             held: sum.held + look.held,
             sold: sum.sold + look.sold,
         });
-        let _ = writeln!(
-            frame,
-            " {:<13} {}",
-            format!("{} others", tail.len()),
-            self.bar(all)
-        );
+        let _ = writeln!(frame, " {:<13} {}", format!("{} others", tail.len()), self.bar(all));
         let _ = writeln!(
             frame,
             " sold {}   refused {}   expired {}   {} pairs/s",
@@ -185,16 +158,8 @@ impl Picture {
     }
 
     fn line<S: Shop>(&self, view: &View<'_>, shop: &S, now: u64) -> String {
-        let Numbers {
-            sold,
-            refused,
-            expired,
-            p50,
-            p99,
-        } = Numbers::of(view, shop);
-        let left: i64 = (0..view.world.hot as u32)
-            .map(|line| shop.look(line).left)
-            .sum();
+        let Numbers { sold, refused, expired, p50, p99 } = Numbers::of(view, shop);
+        let left: i64 = (0..view.world.hot as u32).map(|line| shop.look(line).left).sum();
         format!(
             "{:5.1} s: sold {sold}, hot left {left}, refused {refused}, expired {expired}, {:.0} pairs/s, p50 {}, p99 {}\n",
             (now - view.open_ns) as f64 / 1e9,
@@ -211,12 +176,8 @@ impl Picture {
         let all = (left + look.held + look.sold).max(1);
         let cells = |units: u64| (units as f64 / all as f64 * BAR as f64).round() as usize;
         let left_cells = cells(left).max(usize::from(left > 0));
-        let held_cells = cells(look.held)
-            .max(usize::from(look.held > 0))
-            .min(BAR - left_cells);
-        let over_cells = cells(over)
-            .max(usize::from(over > 0))
-            .min(BAR - left_cells - held_cells);
+        let held_cells = cells(look.held).max(usize::from(look.held > 0)).min(BAR - left_cells);
+        let over_cells = cells(over).max(usize::from(over > 0)).min(BAR - left_cells - held_cells);
         let sold_cells = BAR - left_cells - held_cells - over_cells;
         let bar = [
             self.tint("32", &"█".repeat(left_cells)),
@@ -225,22 +186,14 @@ impl Picture {
             self.tint("31", &"▓".repeat(over_cells)),
         ];
         let state = match over {
-            0 => format!(
-                "{:>7} left {:>6} held",
-                thousands(left),
-                thousands(look.held)
-            ),
+            0 => format!("{:>7} left {:>6} held", thousands(left), thousands(look.held)),
             _ => self.tint("31", &format!("{:>7} OVERSOLD", thousands(over))),
         };
         format!("{} {state}", bar.concat())
     }
 
     fn tint(&self, code: &str, text: &str) -> String {
-        if self.colour && !text.is_empty() {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_string()
-        }
+        if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
     }
 }
 
@@ -299,29 +252,14 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(
-            [0, 999, 1_000, 1_234_567].map(thousands),
-            ["0", "999", "1,000", "1,234,567"]
-        );
-        assert_eq!(
-            [420, 12_345, 12_345_678].map(length),
-            ["420 ns", "12.3 µs", "12.3 ms"]
-        );
+        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([420, 12_345, 12_345_678].map(length), ["420 ns", "12.3 µs", "12.3 ms"]);
     }
 
     #[test]
     fn a_bar_is_as_long_as_any_other() {
-        let picture = Picture {
-            colour: false,
-            ..Picture::new(Screen::Picture)
-        };
-        for (left, held, sold) in [
-            (10, 0, 0),
-            (0, 0, 0),
-            (1, 1, 1_000),
-            (0, 5_000, 1),
-            (-30, 0, 130),
-        ] {
+        let picture = Picture { colour: false, ..Picture::new(Screen::Picture) };
+        for (left, held, sold) in [(10, 0, 0), (0, 0, 0), (1, 1, 1_000), (0, 5_000, 1), (-30, 0, 130)] {
             let bar = picture.bar(Look { left, held, sold });
             let cells = bar.chars().filter(|c| "█▒░▓".contains(*c)).count();
             assert_eq!(cells, BAR, "{bar}");

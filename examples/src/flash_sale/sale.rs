@@ -64,15 +64,7 @@ pub struct Sale {
 impl Sale {
     /// The sale that the example holds by default, on so many threads.
     pub fn new(mode: Mode, threads: usize) -> Sale {
-        Sale {
-            mode,
-            seed: 1,
-            threads,
-            seconds: SECONDS,
-            agents: 4_000,
-            stock: 1.0,
-            calls_max: CALLS_MAX,
-        }
+        Sale { mode, seed: 1, threads, seconds: SECONDS, agents: 4_000, stock: 1.0, calls_max: CALLS_MAX }
     }
 
     /// Holds the sale, shows it on the screen, and has every call judged.
@@ -84,9 +76,7 @@ impl Sale {
         let world = World::new(demand * self.stock);
         let clock = SaleClock::new(TICK_NS);
         match self.mode {
-            Mode::Earmark => {
-                self.hold_in(&EngineShop::new(&world, &clock)?, &world, &clock, screen)
-            }
+            Mode::Earmark => self.hold_in(&EngineShop::new(&world, &clock)?, &world, &clock, screen),
             Mode::Naive => self.hold_in(&NaiveShop::new(&world), &world, &clock, screen),
         }
     }
@@ -107,24 +97,13 @@ impl Sale {
         let open_ns = clock.ns();
         let length_ns = (self.seconds * 1e9) as u64;
         let close_ns = open_ns + length_ns;
-        let mut view = View {
-            sale: self,
-            world,
-            clock,
-            open_ns,
-            live: &live,
-        };
+        let mut view = View { sale: self, world, clock, open_ns, live: &live };
         let mut picture = Picture::new(screen);
         std::thread::scope(|scope| {
             let (working, ended) = channel::<()>();
             for (n, live) in live.iter().enumerate() {
                 let mut till = shop.till(Log::new(&recorder, clock), live);
-                let scene = Scene {
-                    world,
-                    live,
-                    clock,
-                    close_ns,
-                };
+                let scene = Scene { world, live, clock, close_ns };
                 let shift = self.shift(n, S::HAMMERED);
                 let working = working.clone();
                 scope.spawn(move || {
@@ -143,25 +122,16 @@ impl Sale {
         drop(log);
 
         let calls = recorder.finish()?;
-        picture.say(&format!(
-            "checking {} calls ...",
-            picture::thousands(calls.len() as u64)
-        ));
+        picture.say(&format!("checking {} calls ...", picture::thousands(calls.len() as u64)));
         let (figures, report) = Figures::of(&calls, &closing.finals, sold_for);
-        let lines = world
-            .lines
-            .iter()
-            .enumerate()
-            .map(|(number, line)| LineOutcome {
-                name: line.sku.clone(),
-                hot: number < world.hot,
-                stock: u64::from(line.opening) + u64::from(line.restock),
-                sold: figures.sold_of(number as u32),
-                beyond: figures.oversold_of(number as u32),
-            });
-        let Closing {
-            audit, channels, ..
-        } = closing;
+        let lines = world.lines.iter().enumerate().map(|(number, line)| LineOutcome {
+            name: line.sku.clone(),
+            hot: number < world.hot,
+            stock: u64::from(line.opening) + u64::from(line.restock),
+            sold: figures.sold_of(number as u32),
+            beyond: figures.oversold_of(number as u32),
+        });
+        let Closing { audit, channels, .. } = closing;
         let outcome = Outcome {
             sale: self.clone(),
             simulated_s: clock.simulated_s(length_ns),
@@ -178,20 +148,9 @@ impl Sale {
 
     fn shift(&self, n: usize, hammered: bool) -> Shift {
         let share = self.agents / self.threads + usize::from(n < self.agents % self.threads);
-        let calls_max = if hammered {
-            self.calls_max / self.threads as u64
-        } else {
-            0
-        };
-        let seed = self
-            .seed
-            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-            .wrapping_add(n as u64);
-        Shift {
-            agents: share,
-            rng: SmallRng::seed_from_u64(seed),
-            calls_max,
-        }
+        let calls_max = if hammered { self.calls_max / self.threads as u64 } else { 0 };
+        let seed = self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(n as u64);
+        Shift { agents: share, rng: SmallRng::seed_from_u64(seed), calls_max }
     }
 }
 

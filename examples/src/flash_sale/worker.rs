@@ -31,9 +31,8 @@ pub(crate) struct Shift {
 /// Works until the doors are closed and everybody who was inside has left.
 pub(crate) fn work<I: Till>(till: &mut I, scene: Scene<'_>, mut shift: Shift) {
     let rng = &mut shift.rng;
-    let mut agents: Vec<Agent<I::Ticket>> = (0..shift.agents)
-        .map(|n| Agent::new(scene.world, n % CHANNELS.len(), rng))
-        .collect();
+    let mut agents: Vec<Agent<I::Ticket>> =
+        (0..shift.agents).map(|n| Agent::new(scene.world, n % CHANNELS.len(), rng)).collect();
     let come = |n| Reverse((scene.clock.ns_of_ms(rng.random_range(0..RUSH_MS)), n));
     let mut due: BinaryHeap<Reverse<(u64, usize)>> = (0..agents.len()).map(come).collect();
     while let Some(Reverse((at, n))) = due.peek().copied() {

@@ -4,13 +4,7 @@ use rand::RngExt;
 use rand::distr::weighted::WeightedIndex;
 
 /// How often each hot SKU is picked, out of the picks that go to hot ones.
-const HOT: &[(&str, u32)] = &[
-    ("CONSOLE", 5),
-    ("SNEAKER-42", 4),
-    ("FESTIVAL-PASS", 3),
-    ("GPU-24G", 2),
-    ("DOLL-LTD", 2),
-];
+const HOT: &[(&str, u32)] = &[("CONSOLE", 5), ("SNEAKER-42", 4), ("FESTIVAL-PASS", 3), ("GPU-24G", 2), ("DOLL-LTD", 2)];
 /// SKUs of the long tail.
 const TAIL: usize = 195;
 /// The share of all picks that goes to hot SKUs.
@@ -64,18 +58,10 @@ impl World {
             let restock = (opening * restock).ceil();
             shares.push(share);
             // Bounded above by the clamp, so both fit.
-            lines.push(Line {
-                sku,
-                opening: opening as u32,
-                restock: restock as u32,
-            });
+            lines.push(Line { sku, opening: opening as u32, restock: restock as u32 });
         }
         let picks = WeightedIndex::new(&shares).expect("every share is a positive number");
-        World {
-            lines,
-            hot: HOT.len(),
-            picks,
-        }
+        World { lines, hot: HOT.len(), picks }
     }
 
     /// A line that somebody wants, by interest.
@@ -100,9 +86,7 @@ mod tests {
     fn most_picks_go_to_few_lines() {
         let world = World::new(1e6);
         let mut rng = SmallRng::seed_from_u64(1);
-        let hot = (0..10_000)
-            .filter(|_| (world.pick(&mut rng) as usize) < world.hot)
-            .count();
+        let hot = (0..10_000).filter(|_| (world.pick(&mut rng) as usize) < world.hot).count();
         assert!((5_700..6_300).contains(&hot), "{hot}");
         assert!(world.lines.iter().all(|line| line.opening > 0));
         assert!((0..100).all(|_| world.pick_tail(&mut rng) as usize >= world.hot));

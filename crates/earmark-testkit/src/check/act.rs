@@ -17,12 +17,7 @@ pub(super) struct Act {
 impl Act {
     pub(super) fn of(index: usize, call: &Call) -> Act {
         let sure = call.result != Outcome::Unknown;
-        Act {
-            index,
-            call: call.call_ns,
-            ret: if sure { call.return_ns } else { u64::MAX },
-            sure,
-        }
+        Act { index, call: call.call_ns, ret: if sure { call.return_ns } else { u64::MAX }, sure }
     }
 
     /// The first instant at which the effect surely lies in the past; `u64::MAX` never.

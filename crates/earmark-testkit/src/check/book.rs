@@ -18,10 +18,7 @@ pub(super) struct Range {
 impl Range {
     /// Adds a quantity that counts surely, perhaps, or not at all.
     pub(super) fn add(&mut self, qty: u64, weight: Weight) {
-        self.add_between(
-            if weight == Weight::Surely { qty } else { 0 },
-            if weight == Weight::No { 0 } else { qty },
-        );
+        self.add_between(if weight == Weight::Surely { qty } else { 0 }, if weight == Weight::No { 0 } else { qty });
     }
 
     /// Adds a quantity known within bounds.
@@ -31,17 +28,11 @@ impl Range {
     }
 
     fn plus(self, other: Range) -> Range {
-        Range {
-            least: self.least + other.least,
-            most: self.most + other.most,
-        }
+        Range { least: self.least + other.least, most: self.most + other.most }
     }
 
     fn minus(self, other: Range) -> Range {
-        Range {
-            least: self.least - other.most,
-            most: self.most - other.least,
-        }
+        Range { least: self.least - other.most, most: self.most - other.least }
     }
 }
 
@@ -93,10 +84,7 @@ impl Book {
         let seen = &self.seen;
         let sum = [seen.available, seen.reserved, seen.committed, seen.blocked];
         let sum = sum.into_iter().map(i128::from).sum();
-        let equation = Range {
-            least: sum,
-            most: sum,
-        };
+        let equation = Range { least: sum, most: sum };
         for (figure, told, range) in [
             ("on_hand", seen.on_hand, stock.minus(self.shipped)),
             ("available", seen.available, available),
@@ -107,13 +95,7 @@ impl Book {
         ] {
             let told = i128::from(told);
             if told < range.least || told > range.most {
-                report.add(Violation::Snapshot {
-                    line: seen.line,
-                    figure,
-                    told,
-                    least: range.least,
-                    most: range.most,
-                });
+                report.add(Violation::Snapshot { line: seen.line, figure, told, least: range.least, most: range.most });
             }
         }
     }
@@ -130,10 +112,7 @@ impl Books {
     pub(super) fn new(finals: &[Final]) -> Books {
         let mut all = Books::default();
         for seen in finals {
-            all.by_line
-                .entry(seen.line)
-                .or_default()
-                .push(all.books.len());
+            all.by_line.entry(seen.line).or_default().push(all.books.len());
             all.books.push(Book {
                 seen: *seen,
                 gained: Range::default(),

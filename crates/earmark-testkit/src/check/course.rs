@@ -80,10 +80,11 @@ impl Course {
             _ => give_call.min(deadline.max(late_confirm_proof(story))),
         };
         let any_end = story.ends.iter().map(|end| end.act.call).min();
-        let live_end = deadline
-            .min(any_end.unwrap_or(u64::MAX))
-            .min(story.may_be_empty_from())
-            .min(if lost { 0 } else { u64::MAX });
+        let live_end = deadline.min(any_end.unwrap_or(u64::MAX)).min(story.may_be_empty_from()).min(if lost {
+            0
+        } else {
+            u64::MAX
+        });
 
         let natural = story.deadlines.possible_end(lag);
         let over = match (confirm, give, told) {
@@ -164,20 +165,9 @@ impl Course {
             here.fold(0_u64, |sum, kept| sum.saturating_add(kept.qty))
         };
         // Told of a confirm that nobody recorded: all of it may have been kept.
-        let all = Keep {
-            least: u64::MAX,
-            most: u64::MAX,
-        };
-        let keeps = confirms(story).map(kept_by).map(|qty| Keep {
-            least: qty,
-            most: qty,
-        });
-        keeps
-            .reduce(|a, b| Keep {
-                least: a.least.min(b.least),
-                most: a.most.max(b.most),
-            })
-            .unwrap_or(all)
+        let all = Keep { least: u64::MAX, most: u64::MAX };
+        let keeps = confirms(story).map(kept_by).map(|qty| Keep { least: qty, most: qty });
+        keeps.reduce(|a, b| Keep { least: a.least.min(b.least), most: a.most.max(b.most) }).unwrap_or(all)
     }
 
     /// Confirmed units against what is shipped and cancelled, on lines where anything is.
@@ -202,25 +192,16 @@ impl Course {
         }
     }
 
-    fn enter_books(
-        &self,
-        story: &Story,
-        line: u32,
-        keep: Keep,
-        bounds: &Bounds,
-        ledgers: &mut Ledgers,
-    ) {
+    fn enter_books(&self, story: &Story, line: u32, keep: Keep, bounds: &Bounds, ledgers: &mut Ledgers) {
         ledgers.books.enter(line, |book| {
             let t = book.at_ns();
             let (least, most) = (bounds.least.at(t), bounds.most.at(t));
             let sure = self.confirmed == Confirmed::Surely && self.confirmed_by <= t;
-            let maybe =
-                self.confirmed != Confirmed::No && self.confirm_call.min(self.confirmed_by) <= t;
+            let maybe = self.confirmed != Confirmed::No && self.confirm_call.min(self.confirmed_by) <= t;
             let kept_most = if maybe { most.min(keep.most) } else { 0 };
             let kept_least = if sure { least } else { 0 };
             book.confirmed.add_between(kept_least, kept_most);
-            book.reserved
-                .add_between(if maybe { 0 } else { least }, if sure { 0 } else { most });
+            book.reserved.add_between(if maybe { 0 } else { least }, if sure { 0 } else { most });
             for act in &story.ships {
                 match Weight::at(t, act.call, act.ret) {
                     Weight::Surely => book.shipped.add_between(kept_least, kept_most),

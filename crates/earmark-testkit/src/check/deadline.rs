@@ -82,21 +82,9 @@ impl Deadlines {
             first_return[later]
         }));
 
-        running(
-            &mut self.return_max,
-            sure.iter().map(|step| step.ret),
-            u64::max,
-        );
-        running(
-            &mut self.superseded_max,
-            self.superseded.iter().copied(),
-            u64::max,
-        );
-        running(
-            &mut self.earliest_min,
-            self.unsure.iter().map(|step| step.earliest),
-            u64::min,
-        );
+        running(&mut self.return_max, sure.iter().map(|step| step.ret), u64::max);
+        running(&mut self.superseded_max, self.superseded.iter().copied(), u64::max);
+        running(&mut self.earliest_min, self.unsure.iter().map(|step| step.earliest), u64::min);
         let slack = self.slack;
         running(
             &mut self.latest_max,
@@ -141,15 +129,8 @@ impl Deadlines {
             return u64::MAX;
         };
         let until = |step: &Move, superseded: u64| {
-            let began = if step.ret == u64::MAX {
-                step.call
-            } else {
-                step.ret
-            };
-            step.latest
-                .saturating_add(grace)
-                .max(began.saturating_add(1))
-                .min(superseded.saturating_add(1))
+            let began = if step.ret == u64::MAX { step.call } else { step.ret };
+            step.latest.saturating_add(grace).max(began.saturating_add(1)).min(superseded.saturating_add(1))
         };
         let sure = self.sure.iter().zip(&self.superseded);
         sure.map(|(step, superseded)| until(step, *superseded))
@@ -247,13 +228,7 @@ mod tests {
     use super::*;
 
     fn at(call: u64, ret: u64, deadline: u64) -> Move {
-        Move {
-            index: call as usize,
-            call,
-            ret,
-            earliest: deadline,
-            latest: deadline,
-        }
+        Move { index: call as usize, call, ret, earliest: deadline, latest: deadline }
     }
 
     fn deadlines(first: Move, sure: &[Move]) -> Deadlines {
@@ -270,10 +245,7 @@ mod tests {
     #[test]
     fn one_deadline() {
         let d = deadlines(at(1, 2, 10), &[]);
-        assert_eq!(
-            (d.definite_end(), d.possible_end(0), d.possible_end(5)),
-            (10, 10, 15)
-        );
+        assert_eq!((d.definite_end(), d.possible_end(0), d.possible_end(5)), (10, 10, 15));
         assert_eq!(d.may_be_live(9, 20, usize::MAX), Ok(()));
         assert_eq!(d.may_be_live(10, 20, usize::MAX), Err(10));
         assert!(!d.may_be_over(9));
@@ -312,13 +284,7 @@ mod tests {
         let mut d = Deadlines::default();
         d.clear(0);
         d.set_first(at(1, 2, 100));
-        d.push_unsure(Move {
-            index: 9,
-            call: 20,
-            ret: u64::MAX,
-            earliest: 0,
-            latest: u64::MAX,
-        });
+        d.push_unsure(Move { index: 9, call: 20, ret: u64::MAX, earliest: 0, latest: u64::MAX });
         d.settle();
         assert_eq!((d.definite_end(), d.possible_end(0)), (20, u64::MAX));
         assert!(!d.may_be_over(19));

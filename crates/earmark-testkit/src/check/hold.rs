@@ -60,9 +60,7 @@ impl Hold {
             return 0;
         }
         let happened = self.changes.iter().filter(|(at, _)| *at <= t);
-        let state = happened.fold(State::new(self.qty), |state, (_, change)| {
-            state.after(*change)
-        });
+        let state = happened.fold(State::new(self.qty), |state, (_, change)| state.after(*change));
         state.value()
     }
 
@@ -99,22 +97,13 @@ struct State {
 
 impl State {
     fn new(qty: u64) -> State {
-        State {
-            left: qty,
-            cap: u64::MAX,
-        }
+        State { left: qty, cap: u64::MAX }
     }
 
     fn after(self, change: Change) -> State {
         match change {
-            Change::Less(qty) => State {
-                left: self.left.saturating_sub(qty),
-                ..self
-            },
-            Change::Cap(cap) => State {
-                cap: self.cap.min(cap),
-                ..self
-            },
+            Change::Less(qty) => State { left: self.left.saturating_sub(qty), ..self },
+            Change::Cap(cap) => State { cap: self.cap.min(cap), ..self },
         }
     }
 

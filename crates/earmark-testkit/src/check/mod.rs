@@ -118,13 +118,7 @@ pub fn check(calls: &[Call], options: &Options) -> Report {
             None if call.op == Op::Reserve => {
                 // Nobody can have named it again: a story of one call.
                 let alone = [(Id::default(), place)];
-                if story.read(
-                    Id::default(),
-                    calls,
-                    &alone,
-                    options.clock_slack_ns,
-                    &mut report,
-                ) {
+                if story.read(Id::default(), calls, &alone, options.clock_slack_ns, &mut report) {
                     let course = Course::of(&story, options.expiry_lag_ns);
                     course.enter(&story, &mut bounds, &mut ledgers);
                 }
@@ -144,13 +138,7 @@ pub fn check(calls: &[Call], options: &Options) -> Report {
     }
     drop(by_id);
 
-    let Ledgers {
-        tight,
-        loose,
-        given,
-        books,
-        ..
-    } = ledgers;
+    let Ledgers { tight, loose, given, books, .. } = ledgers;
     sweep::judge_oversell(&tight.sorted(), &mut report);
     refusals.judge(&loose.sorted(), options.figures, &mut report);
     sweep::judge_given(&given.sorted(), &mut report);
@@ -160,10 +148,7 @@ pub fn check(calls: &[Call], options: &Options) -> Report {
 
 /// What makes a record unfit to be judged.
 fn fault(call: &Call) -> Option<&'static str> {
-    let total = call
-        .items
-        .iter()
-        .try_fold(0_u64, |sum, item| sum.checked_add(item.qty));
+    let total = call.items.iter().try_fold(0_u64, |sum, item| sum.checked_add(item.qty));
     if call.return_ns < call.call_ns {
         Some("it returned before it began")
     } else if total.is_none_or(|total| i64::try_from(total).is_err()) {
@@ -178,13 +163,8 @@ fn fault(call: &Call) -> Option<&'static str> {
 }
 
 fn given_lines(calls: &[Call]) -> HashSet<u32> {
-    let given = calls
-        .iter()
-        .filter(|call| matches!(call.op, Op::Ship | Op::CancelOrder));
-    given
-        .flat_map(|call| call.items.iter())
-        .map(|item| item.line)
-        .collect()
+    let given = calls.iter().filter(|call| matches!(call.op, Op::Ship | Op::CancelOrder));
+    given.flat_map(|call| call.items.iter()).map(|item| item.line).collect()
 }
 
 /// One entry a line, by line; equal lines are summed.

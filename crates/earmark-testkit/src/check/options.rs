@@ -56,13 +56,7 @@ pub struct Final {
 
 impl Default for Options {
     fn default() -> Options {
-        Options {
-            clock_slack_ns: 0,
-            expiry_lag_ns: 0,
-            details_max: 20,
-            figures: Figures::Judge,
-            finals: Vec::new(),
-        }
+        Options { clock_slack_ns: 0, expiry_lag_ns: 0, details_max: 20, figures: Figures::Judge, finals: Vec::new() }
     }
 }
 

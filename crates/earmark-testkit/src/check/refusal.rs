@@ -62,14 +62,8 @@ impl Refusals {
             return;
         }
         let index = index as u32;
-        let query = |line, asked, proof| Query {
-            line,
-            call: index,
-            from: call.call_ns,
-            to: call.return_ns,
-            asked,
-            proof,
-        };
+        let query =
+            |line, asked, proof| Query { line, call: index, from: call.call_ns, to: call.return_ns, asked, proof };
         let named = shorts.as_slice();
         if named.is_empty() {
             let wanted = super::by_line(call.items.iter());
@@ -86,23 +80,19 @@ impl Refusals {
                 least_available: 0,
                 short: false,
             });
-            let any = wanted
-                .iter()
-                .map(|item| query(item.line, item.qty, Proof::AnyOf(cart)));
+            let any = wanted.iter().map(|item| query(item.line, item.qty, Proof::AnyOf(cart)));
             self.queries.extend(any);
         }
         for short in named {
             let of_line = call.items.iter().filter(|item| item.line == short.line);
             let asked = of_line.fold(0_u64, |sum, item| sum.saturating_add(item.qty));
-            self.queries
-                .push(query(short.line, asked, Proof::Named(short.available)));
+            self.queries.push(query(short.line, asked, Proof::Named(short.available)));
         }
     }
 
     /// Judges all of them against `steps`, which are sorted and lean towards "missing".
     pub(super) fn judge(mut self, steps: &[Step], figures: Figures, report: &mut Report) {
-        self.queries
-            .sort_unstable_by_key(|query| (query.line, query.to));
+        self.queries.sort_unstable_by_key(|query| (query.line, query.to));
         let mut lines = steps.chunk_by(|a, b| a.line == b.line).peekable();
         let mut peak = Peak::default();
         for queries in self.queries.chunk_by(|a, b| a.line == b.line) {
@@ -132,13 +122,7 @@ impl Refusals {
     }
 }
 
-fn answer(
-    query: &Query,
-    least_available: i128,
-    figures: Figures,
-    carts: &mut [Cart],
-    report: &mut Report,
-) {
+fn answer(query: &Query, least_available: i128, figures: Figures, carts: &mut [Cart], report: &mut Report) {
     let short = least_available < i128::from(query.asked);
     match query.proof {
         Proof::AnyOf(cart) => {
@@ -198,11 +182,7 @@ impl Peak {
             self.falling.clear(); // nothing was before the beginning of time
             self.began.clear();
         }
-        while self
-            .falling
-            .last()
-            .is_some_and(|(_, lower)| *lower <= value)
-        {
+        while self.falling.last().is_some_and(|(_, lower)| *lower <= value) {
             self.falling.pop();
         }
         self.falling.push((self.began.len(), value));
@@ -227,9 +207,7 @@ mod tests {
         let mut state = 7_u64;
         let mut walk = Timeline::default();
         for at in 0..60 {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             walk.promised(0, at * 2, ((state >> 33) % 9) as i64 - 4);
         }
         let steps = walk.sorted();

@@ -67,61 +67,25 @@ impl Rule {
 #[allow(missing_docs)] // the fields are what they are called; the variants are the rules
 pub enum Violation {
     /// From `at_ns` on (until `until_ns`) `held` units were promised of at most `stock`; later by up to `worst_by`.
-    Oversold {
-        line: u32,
-        at_ns: u64,
-        until_ns: u64,
-        held: i128,
-        stock: i128,
-        worst_by: i128,
-    },
+    Oversold { line: u32, at_ns: u64, until_ns: u64, held: i128, stock: i128, worst_by: i128 },
     /// `asked` units were refused, and at least `least_available` were there all the time.
-    FalseSoldOut {
-        call: usize,
-        line: u32,
-        asked: u64,
-        least_available: i128,
-    },
+    FalseSoldOut { call: usize, line: u32, asked: u64, least_available: i128 },
     /// The refusal said `told`; it was asked for `asked`, and at least `least_available` were there all the time.
-    WrongAvailable {
-        call: usize,
-        line: u32,
-        asked: u64,
-        told: u64,
-        least_available: i128,
-    },
+    WrongAvailable { call: usize, line: u32, asked: u64, told: u64, least_available: i128 },
     /// The deadline can have been `deadline_ns` at most.
-    LateConfirm {
-        call: usize,
-        id: Id,
-        deadline_ns: u64,
-    },
+    LateConfirm { call: usize, id: Id, deadline_ns: u64 },
     /// The deadline can have been `deadline_ns` at most.
-    LateMove {
-        call: usize,
-        id: Id,
-        deadline_ns: u64,
-    },
+    LateMove { call: usize, id: Id, deadline_ns: u64 },
     /// The call returned before any deadline the reservation can have had.
     EarlyExpiry { call: usize, id: Id },
     /// The `call` ended as `second` what had ended as `first`.
-    DoubleEnd {
-        call: usize,
-        id: Id,
-        first: Ended,
-        second: Ended,
-    },
+    DoubleEnd { call: usize, id: Id, first: Ended, second: Ended },
     /// The `call` was told of the end `told`.
     WrongWinner { call: usize, id: Id, told: Ended },
     /// The reservation had ended by `ended_ns`.
     AfterEnd { call: usize, id: Id, ended_ns: u64 },
     /// Of `held` units `given` were given back or confirmed.
-    OverRelease {
-        id: Id,
-        line: u32,
-        held: u64,
-        given: u64,
-    },
+    OverRelease { id: Id, line: u32, held: u64, given: u64 },
     /// The `call` was told "not found".
     LostReservation { call: usize, id: Id },
     /// The `call` got an answer that only an issued id can get.
@@ -129,20 +93,9 @@ pub enum Violation {
     /// The `call` issued the id again.
     DuplicateId { call: usize, id: Id },
     /// The snapshot says `told`, the history between `least` and `most`.
-    Snapshot {
-        line: u32,
-        figure: &'static str,
-        told: i128,
-        least: i128,
-        most: i128,
-    },
+    Snapshot { line: u32, figure: &'static str, told: i128, least: i128, most: i128 },
     /// By `at_ns`, `given` units had been shipped or cancelled of at most `confirmed`.
-    OverGiven {
-        line: u32,
-        at_ns: u64,
-        given: i128,
-        confirmed: i128,
-    },
+    OverGiven { line: u32, at_ns: u64, given: i128, confirmed: i128 },
     /// The record at `call` makes no sense.
     Malformed { call: usize, what: &'static str },
 }
@@ -202,10 +155,7 @@ pub struct Report {
 
 impl Report {
     pub(super) fn new(details_max: usize) -> Report {
-        Report {
-            details_max,
-            ..Report::default()
-        }
+        Report { details_max, ..Report::default() }
     }
 
     pub(super) fn answered(&mut self, call: &Call) {
@@ -288,14 +238,7 @@ impl Report {
 /// One line if clean; else the counts that are not zero, then the details.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Answers {
-            ok,
-            insufficient,
-            contended,
-            ended,
-            refused,
-            unknown,
-        } = self.answers;
+        let Answers { ok, insufficient, contended, ended, refused, unknown } = self.answers;
         match self.total() {
             0 => f.write_str("clean")?,
             broken => write!(f, "{broken} VIOLATIONS")?,
@@ -332,10 +275,7 @@ mod tests {
         for call in 0..5 {
             report.add(Violation::Malformed { call, what: "x" });
         }
-        report.add(Violation::UnknownId {
-            call: 9,
-            id: Id::from(1_u64),
-        });
+        report.add(Violation::UnknownId { call: 9, id: Id::from(1_u64) });
         assert_eq!(report.count(Rule::Malformed), 5);
         assert_eq!(report.unknown_ids(), 1);
         assert_eq!(report.details().len(), 3);

@@ -81,11 +81,7 @@ impl Story {
         report: &mut Report,
     ) -> bool {
         self.clear(id, slack);
-        let on_id = || {
-            group
-                .iter()
-                .map(|(_, index)| (*index as usize, &calls[*index as usize]))
-        };
+        let on_id = || group.iter().map(|(_, index)| (*index as usize, &calls[*index as usize]));
         let issued = self.read_reserve(on_id(), report);
         for (index, call) in on_id().filter(|(_, call)| call.op != Op::Reserve) {
             let act = Act::of(index, call);
@@ -97,14 +93,10 @@ impl Story {
             }
         }
         self.deadlines.settle();
-        self.ends
-            .sort_unstable_by_key(|end| (!end.act.sure, end.act.ret, end.act.index));
-        self.parts
-            .sort_unstable_by_key(|part| (part.line, part.act.index));
-        self.told
-            .sort_unstable_by_key(|told| (told.act.ret, told.act.index));
-        self.kept
-            .sort_unstable_by_key(|kept| (kept.line, kept.call));
+        self.ends.sort_unstable_by_key(|end| (!end.act.sure, end.act.ret, end.act.index));
+        self.parts.sort_unstable_by_key(|part| (part.line, part.act.index));
+        self.told.sort_unstable_by_key(|told| (told.act.ret, told.act.index));
+        self.kept.sort_unstable_by_key(|kept| (kept.line, kept.call));
         issued
     }
 
@@ -124,11 +116,7 @@ impl Story {
     }
 
     /// Finds the call that issued the id. An unanswered reserve that was asked again under its id is the same one.
-    fn read_reserve<'a>(
-        &mut self,
-        on_id: impl Iterator<Item = (usize, &'a Call)>,
-        report: &mut Report,
-    ) -> bool {
+    fn read_reserve<'a>(&mut self, on_id: impl Iterator<Item = (usize, &'a Call)>, report: &mut Report) -> bool {
         let mut best: Option<(Act, &Call)> = None;
         let mut begun = u64::MAX;
         for (index, call) in on_id {
@@ -140,27 +128,18 @@ impl Story {
                 && other.sure
                 && act.sure
             {
-                report.add(Violation::DuplicateId {
-                    call: index.max(other.index),
-                    id: self.id,
-                });
+                report.add(Violation::DuplicateId { call: index.max(other.index), id: self.id });
             }
             begun = begun.min(act.call);
             let rank = |act: &Act| (!act.sure, act.call, act.index);
-            if best
-                .as_ref()
-                .is_none_or(|(other, _)| rank(&act) < rank(other))
-            {
+            if best.as_ref().is_none_or(|(other, _)| rank(&act) < rank(other)) {
                 best = Some((act, call));
             }
         }
         let Some((act, call)) = best else {
             return false;
         };
-        self.begin = Begin {
-            call: begun,
-            ret: act.sure.then_some(act.ret),
-        };
+        self.begin = Begin { call: begun, ret: act.sure.then_some(act.ret) };
         super::merge_lines(call.items.iter(), &mut self.items);
         let never = u64::MAX;
         self.deadlines.set_first(Move {
@@ -191,19 +170,11 @@ impl Story {
         match call.op {
             Op::Confirm => {
                 let items = call.items.iter();
-                self.kept.extend(items.map(|item| Kept {
-                    line: item.line,
-                    qty: item.qty,
-                    call: act.index,
-                }));
+                self.kept.extend(items.map(|item| Kept { line: item.line, qty: item.qty, call: act.index }));
             }
             Op::ReleasePart => {
                 let items = call.items.iter();
-                self.parts.extend(items.map(|item| Part {
-                    line: item.line,
-                    qty: item.qty,
-                    act,
-                }));
+                self.parts.extend(items.map(|item| Part { line: item.line, qty: item.qty, act }));
             }
             Op::Ship | Op::CancelOrder => {
                 if act.sure {
@@ -263,14 +234,8 @@ impl Story {
 
     /// Since when it may have been empty because all its units were given back one by one; `u64::MAX` never.
     pub(super) fn may_be_empty_from(&self) -> u64 {
-        let held = self
-            .items
-            .iter()
-            .fold(0_u64, |sum, item| sum.saturating_add(item.qty));
-        let back = self
-            .parts
-            .iter()
-            .fold(0_u64, |sum, part| sum.saturating_add(part.qty));
+        let held = self.items.iter().fold(0_u64, |sum, item| sum.saturating_add(item.qty));
+        let back = self.parts.iter().fold(0_u64, |sum, part| sum.saturating_add(part.qty));
         let first = self.parts.iter().map(|part| part.act.call).min();
         first.filter(|_| back >= held).unwrap_or(u64::MAX)
     }

@@ -39,12 +39,7 @@ impl Timeline {
 
     fn push(&mut self, line: u32, at: u64, side: Side, delta: i64) {
         if at < u64::MAX && delta != 0 {
-            self.0.push(Step {
-                line,
-                at,
-                side,
-                delta,
-            });
+            self.0.push(Step { line, at, side, delta });
         }
     }
 
@@ -154,9 +149,7 @@ mod tests {
 
     fn stretches(timeline: Timeline) -> Vec<(u32, u64, u64, i128)> {
         let mut all = Vec::new();
-        overdrawn(&timeline.sorted(), |s| {
-            all.push((s.line, s.from, s.until, s.worst_by))
-        });
+        overdrawn(&timeline.sorted(), |s| all.push((s.line, s.from, s.until, s.worst_by)));
         all
     }
 
@@ -169,10 +162,7 @@ mod tests {
         t.promised(0, 4, -3);
         t.promised(0, 9, 4);
         t.promised(1, 9, 1);
-        assert_eq!(
-            stretches(t),
-            [(0, 2, 4, 3), (0, 9, u64::MAX, 4), (1, 9, u64::MAX, 1)]
-        );
+        assert_eq!(stretches(t), [(0, 2, 4, 3), (0, 9, u64::MAX, 4), (1, 9, u64::MAX, 1)]);
     }
 
     #[test]

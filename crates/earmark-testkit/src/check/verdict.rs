@@ -19,10 +19,7 @@ pub(super) fn judge(story: &Story, course: &Course, calls: &[Call], report: &mut
     judge_parts(story, report);
     for act in &story.not_found {
         if course.definitely_live(act.call, act.ret) {
-            report.add(Violation::LostReservation {
-                call: act.index,
-                id: story.id,
-            });
+            report.add(Violation::LostReservation { call: act.index, id: story.id });
         }
     }
 }
@@ -31,22 +28,13 @@ pub(super) fn judge(story: &Story, course: &Course, calls: &[Call], report: &mut
 fn judge_ends(story: &Story, report: &mut Report) {
     let sure = story.sure_ends();
     for end in sure.iter().skip(1) {
-        report.add(Violation::DoubleEnd {
-            call: end.act.index,
-            id: story.id,
-            first: sure[0].how,
-            second: end.how,
-        });
+        report.add(Violation::DoubleEnd { call: end.act.index, id: story.id, first: sure[0].how, second: end.how });
     }
     // A release may still be accepted after the deadline: either way the units go back.
     for end in sure.iter().filter(|end| end.how == Ended::Confirmed) {
         let Act { call, ret, .. } = end.act;
         if let Err(deadline_ns) = story.deadlines.may_be_live(call, ret, NOBODY) {
-            report.add(Violation::LateConfirm {
-                call: end.act.index,
-                id: story.id,
-                deadline_ns,
-            });
+            report.add(Violation::LateConfirm { call: end.act.index, id: story.id, deadline_ns });
         }
     }
 }
@@ -54,11 +42,7 @@ fn judge_ends(story: &Story, report: &mut Report) {
 fn judge_moves(story: &Story, report: &mut Report) {
     for step in story.deadlines.sure() {
         if let Err(deadline_ns) = story.deadlines.may_be_live(step.call, step.ret, step.index) {
-            report.add(Violation::LateMove {
-                call: step.index,
-                id: story.id,
-                deadline_ns,
-            });
+            report.add(Violation::LateMove { call: step.index, id: story.id, deadline_ns });
         }
     }
 }
@@ -69,11 +53,7 @@ fn judge_told(story: &Story, report: &mut Report) {
     let empty_from = story.may_be_empty_from();
     // Per end: since when it can have happened.
     let mut since = [u64::MAX; 5];
-    let candidates = if sure.is_empty() {
-        story.unsure_ends()
-    } else {
-        sure
-    };
+    let candidates = if sure.is_empty() { story.unsure_ends() } else { sure };
     for end in candidates {
         let first = &mut since[end.how as usize];
         *first = end.act.call.min(*first);
@@ -87,10 +67,7 @@ fn judge_told(story: &Story, report: &mut Report) {
             Ended::Lost => true,
             Ended::Expired => {
                 if !story.deadlines.may_be_over(by) {
-                    report.add(Violation::EarlyExpiry {
-                        call: told.act.index,
-                        id: story.id,
-                    });
+                    report.add(Violation::EarlyExpiry { call: told.act.index, id: story.id });
                     continue;
                 }
                 true
@@ -100,11 +77,7 @@ fn judge_told(story: &Story, report: &mut Report) {
         };
         let agreed = !sure.is_empty() || Some(told.how) == first_told;
         if !possible || !agreed {
-            report.add(Violation::WrongWinner {
-                call: told.act.index,
-                id: story.id,
-                told: told.how,
-            });
+            report.add(Violation::WrongWinner { call: told.act.index, id: story.id, told: told.how });
         }
     }
 }
@@ -113,28 +86,17 @@ fn judge_told(story: &Story, report: &mut Report) {
 fn judge_afterwards(story: &Story, calls: &[Call], report: &mut Report) {
     let ended = story.sure_ends().first().map(|end| end.act.ret);
     // What was told by a shipment is no end of its own.
-    let told = story
-        .told
-        .iter()
-        .find(|told| calls[told.act.index].result != Outcome::Ok);
+    let told = story.told.iter().find(|told| calls[told.act.index].result != Outcome::Ok);
     let told = told.map(|told| told.act.ret);
     let mut after = |act: Act, ended_ns: u64| {
         if act.call > ended_ns {
-            report.add(Violation::AfterEnd {
-                call: act.index,
-                id: story.id,
-                ended_ns,
-            });
+            report.add(Violation::AfterEnd { call: act.index, id: story.id, ended_ns });
         }
     };
     if let Some(ended_ns) = ended.into_iter().chain(told).min() {
         let moves = story.deadlines.sure().iter().map(|step| step.index);
-        let mut parts: Vec<usize> = story
-            .parts
-            .iter()
-            .filter(|part| part.act.sure)
-            .map(|part| part.act.index)
-            .collect();
+        let mut parts: Vec<usize> =
+            story.parts.iter().filter(|part| part.act.sure).map(|part| part.act.index).collect();
         parts.sort_unstable();
         parts.dedup(); // a part of many items is one call
         for index in moves.chain(parts) {
@@ -149,11 +111,7 @@ fn judge_afterwards(story: &Story, calls: &[Call], report: &mut Report) {
     gone.retain(|act| act.sure);
     gone.sort_unstable_by_key(|act| (act.ret, act.index));
     for act in gone.iter().skip(1) {
-        report.add(Violation::AfterEnd {
-            call: act.index,
-            id: story.id,
-            ended_ns: gone[0].ret,
-        });
+        report.add(Violation::AfterEnd { call: act.index, id: story.id, ended_ns: gone[0].ret });
     }
 }
 
@@ -166,10 +124,7 @@ fn judge_parts(story: &Story, report: &mut Report) {
     lines.extend(story.kept.iter().map(|kept| kept.line));
     lines.sort_unstable();
     lines.dedup();
-    let confirm = story
-        .sure_ends()
-        .iter()
-        .find(|end| end.how == Ended::Confirmed);
+    let confirm = story.sure_ends().iter().find(|end| end.how == Ended::Confirmed);
     for line in lines {
         let sum = |qty: u64, more: u64| qty.saturating_add(more);
         let held = super::qty_of(&story.items, line);
@@ -181,12 +136,7 @@ fn judge_parts(story: &Story, report: &mut Report) {
             given = kept.map(|kept| kept.qty).fold(given, sum);
         }
         if given > held {
-            report.add(Violation::OverRelease {
-                id: story.id,
-                line,
-                held,
-                given,
-            });
+            report.add(Violation::OverRelease { id: story.id, line, held, given });
         }
     }
 }

@@ -196,10 +196,7 @@ impl Op {
 
     /// Whether an `Ok` gives the reservation a new deadline.
     pub const fn moves_deadline(self) -> bool {
-        matches!(
-            self,
-            Op::Extend | Op::BeginPayment | Op::PaymentPending | Op::InReview
-        )
+        matches!(self, Op::Extend | Op::BeginPayment | Op::PaymentPending | Op::InReview)
     }
 
     /// How an `Ok` ends the reservation, if it does.
@@ -259,10 +256,7 @@ impl Outcome {
 
     /// A refusal that named one short line and how many units it had.
     pub fn short(line: u32, available: u64) -> Outcome {
-        let short = Short {
-            line,
-            available: Some(available),
-        };
+        let short = Short { line, available: Some(available) };
         Outcome::Insufficient([short].into_iter().collect())
     }
 

@@ -40,10 +40,7 @@ impl From<u64> for Id {
 
 impl From<u128> for Id {
     fn from(bits: u128) -> Id {
-        Id {
-            high: (bits >> 64) as u64,
-            low: bits as u64,
-        }
+        Id { high: (bits >> 64) as u64, low: bits as u64 }
     }
 }
 
@@ -104,10 +101,7 @@ mod tests {
         let plain: Id = "00112233445566778899aabbccddeeff".parse().unwrap();
         let uuid: Id = "00112233-4455-6677-8899-AABBCCDDEEFF".parse().unwrap();
         assert_eq!(plain, uuid);
-        assert_eq!(
-            plain.parts(),
-            (0x0011_2233_4455_6677, 0x8899_aabb_ccdd_eeff)
-        );
+        assert_eq!(plain.parts(), (0x0011_2233_4455_6677, 0x8899_aabb_ccdd_eeff));
         assert_eq!(Id::from(u128::from(plain)), plain);
     }
 

@@ -71,13 +71,7 @@ impl Items {
     pub fn iter(&self) -> impl Iterator<Item = Item> + '_ {
         let (one, many): (Option<Item>, &[Item]) = match &self.0 {
             Repr::None => (None, &[]),
-            Repr::One { line, qty } => (
-                Some(Item {
-                    line: *line,
-                    qty: *qty,
-                }),
-                &[],
-            ),
+            Repr::One { line, qty } => (Some(Item { line: *line, qty: *qty }), &[]),
             Repr::Many(cart) => (None, &cart.0),
         };
         one.into_iter().chain(many.iter().copied())
@@ -100,18 +94,13 @@ impl FromIterator<Item> for Items {
 
 impl<const N: usize> From<[(u32, u64); N]> for Items {
     fn from(pairs: [(u32, u64); N]) -> Items {
-        pairs
-            .into_iter()
-            .map(|(line, qty)| Item { line, qty })
-            .collect()
+        pairs.into_iter().map(|(line, qty)| Item { line, qty }).collect()
     }
 }
 
 impl fmt::Debug for Items {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.iter().map(|item| (item.line, item.qty)))
-            .finish()
+        f.debug_list().entries(self.iter().map(|item| (item.line, item.qty))).finish()
     }
 }
 
@@ -152,12 +141,6 @@ impl FromIterator<Short> for Shorts {
 
 impl fmt::Debug for Shorts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(
-                self.as_slice()
-                    .iter()
-                    .map(|short| (short.line, short.available)),
-            )
-            .finish()
+        f.debug_list().entries(self.as_slice().iter().map(|short| (short.line, short.available))).finish()
     }
 }

@@ -91,25 +91,20 @@ pub fn read(mut source: impl BufRead) -> Result<Reading, ReadError> {
     let mut text = String::new();
     for line in 1.. {
         text.clear();
-        let length = source
-            .read_line(&mut text)
-            .map_err(|source| ReadError::Io { line, source })?;
+        let length = source.read_line(&mut text).map_err(|source| ReadError::Io { line, source })?;
         if length == 0 {
             break;
         }
         if text.trim().is_empty() {
             continue;
         }
-        let wire: WireCall =
-            serde_json::from_str(&text).map_err(|source| ReadError::Json { line, source })?;
+        let wire: WireCall = serde_json::from_str(&text).map_err(|source| ReadError::Json { line, source })?;
         for item in &wire.items {
             if *named.get_or_insert(item.names_a_line()) != item.names_a_line() {
                 return Err(ReadError::Mixed { line });
             }
         }
-        let call = wire
-            .into_call(&mut reading.names)
-            .map_err(|what| ReadError::Word { line, what })?;
+        let call = wire.into_call(&mut reading.names).map_err(|what| ReadError::Word { line, what })?;
         reading.calls.push(call);
     }
     Ok(reading)
@@ -129,10 +124,7 @@ pub fn read(mut source: impl BufRead) -> Result<Reading, ReadError> {
 ///
 /// # Errors
 /// What the destination answers.
-pub fn write<'a>(
-    destination: impl Write,
-    calls: impl IntoIterator<Item = &'a Call>,
-) -> io::Result<()> {
+pub fn write<'a>(destination: impl Write, calls: impl IntoIterator<Item = &'a Call>) -> io::Result<()> {
     let mut out = BufWriter::new(destination);
     for call in calls {
         serde_json::to_writer(&mut out, call)?;
@@ -152,14 +144,7 @@ mod tests {
             Outcome::Ok,
             Outcome::insufficient(),
             Outcome::short(1, 3),
-            Outcome::Insufficient(
-                [Short {
-                    line: 2,
-                    available: None,
-                }]
-                .into_iter()
-                .collect(),
-            ),
+            Outcome::Insufficient([Short { line: 2, available: None }].into_iter().collect()),
             Outcome::Insufficient(
                 [Short {
                     line: 9, // not one of the items
@@ -202,9 +187,7 @@ mod tests {
 
     #[test]
     fn the_fields_are_these() {
-        let call = Call::new(Op::Reserve, 120, 150)
-            .with_items([(0, 9), (1, 1)])
-            .with_result(Outcome::short(0, 8));
+        let call = Call::new(Op::Reserve, 120, 150).with_items([(0, 9), (1, 1)]).with_result(Outcome::short(0, 8));
         assert_eq!(
             serde_json::to_string(&call).unwrap(),
             r#"{"call_ns":120,"return_ns":150,"thread":0,"op":"reserve","items":[[0,9,8],[1,1]],"id":null,"result":"insufficient","deadline_ns":null}"#
@@ -216,14 +199,8 @@ mod tests {
         let good = r#"{"call_ns":1,"return_ns":2,"op":"open","items":[[0,1]],"result":"ok"}"#;
         for (bad, told) in [
             ("{", "line 3 is not a call"),
-            (
-                r#"{"call_ns":1,"return_ns":2,"op":"opne","result":"ok"}"#,
-                r#"line 3: unknown op "opne""#,
-            ),
-            (
-                r#"{"call_ns":1,"return_ns":2,"op":"open","result":"fine"}"#,
-                r#"line 3: unknown result "fine""#,
-            ),
+            (r#"{"call_ns":1,"return_ns":2,"op":"opne","result":"ok"}"#, r#"line 3: unknown op "opne""#),
+            (r#"{"call_ns":1,"return_ns":2,"op":"open","result":"fine"}"#, r#"line 3: unknown result "fine""#),
             (
                 r#"{"call_ns":1,"return_ns":2,"op":"open","items":[["mug",1]],"result":"ok"}"#,
                 "line 3: this file both names and numbers its stock lines",

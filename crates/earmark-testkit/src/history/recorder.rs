@@ -52,12 +52,7 @@ impl Recorder {
     pub fn thread(&self) -> ThreadLog {
         // Relaxed: a number, it orders nothing.
         let thread = self.shared.threads.fetch_add(1, Ordering::Relaxed);
-        ThreadLog {
-            thread,
-            full: Vec::new(),
-            current: Vec::with_capacity(CHUNK),
-            shared: Arc::clone(&self.shared),
-        }
+        ThreadLog { thread, full: Vec::new(), current: Vec::with_capacity(CHUNK), shared: Arc::clone(&self.shared) }
     }
 
     /// All calls in the order in which they began.
@@ -69,11 +64,7 @@ impl Recorder {
         if logs > 0 {
             return Err(StillRecording { logs });
         }
-        let mut done = self
-            .shared
-            .done
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut done = self.shared.done.lock().unwrap_or_else(PoisonError::into_inner);
         let mut calls = Vec::with_capacity(done.iter().map(Vec::len).sum());
         for chunk in done.drain(..) {
             calls.extend(chunk);
@@ -111,11 +102,7 @@ impl ThreadLog {
 
 impl Drop for ThreadLog {
     fn drop(&mut self) {
-        let mut done = self
-            .shared
-            .done
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut done = self.shared.done.lock().unwrap_or_else(PoisonError::into_inner);
         done.append(&mut self.full);
         done.push(std::mem::take(&mut self.current));
     }

@@ -30,15 +30,10 @@ impl<'de> Deserialize<'de> for Call {
         if wire.items.iter().any(|item| item.names_a_line()) {
             return Err(D::Error::custom("a line's name needs the jsonl reader"));
         }
-        if wire
-            .id
-            .as_ref()
-            .is_some_and(|id| id.parse::<super::Id>().is_err())
-        {
+        if wire.id.as_ref().is_some_and(|id| id.parse::<super::Id>().is_err()) {
             return Err(D::Error::custom("an id's name needs the jsonl reader"));
         }
-        wire.into_call(&mut Names::default())
-            .map_err(D::Error::custom)
+        wire.into_call(&mut Names::default()).map_err(D::Error::custom)
     }
 }
 
@@ -119,9 +114,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u
 impl WireItem {
     fn line(&self) -> &WireLine {
         match self {
-            WireItem::Pair(line, _) | WireItem::Short(line, ..) | WireItem::Fields { line, .. } => {
-                line
-            }
+            WireItem::Pair(line, _) | WireItem::Short(line, ..) | WireItem::Fields { line, .. } => line,
         }
     }
 
@@ -132,10 +125,8 @@ impl WireItem {
 
 impl WireCall {
     pub(super) fn into_call(self, names: &mut Names) -> Result<Call, String> {
-        let op = Op::ALL
-            .into_iter()
-            .find(|op| op.as_str() == self.op)
-            .ok_or_else(|| format!("unknown op {:?}", self.op))?;
+        let op =
+            Op::ALL.into_iter().find(|op| op.as_str() == self.op).ok_or_else(|| format!("unknown op {:?}", self.op))?;
         let mut shorts = Vec::new();
         let mut items = Vec::with_capacity(self.items.len());
         for item in &self.items {
@@ -171,9 +162,7 @@ impl WireCall {
 fn outcome(name: &str, shorts: Vec<Short>) -> Result<Outcome, String> {
     Ok(match name {
         "ok" => Outcome::Ok,
-        "insufficient" | "out_of_stock" => {
-            Outcome::Insufficient(shorts.into_iter().collect::<Shorts>())
-        }
+        "insufficient" | "out_of_stock" => Outcome::Insufficient(shorts.into_iter().collect::<Shorts>()),
         "contended" => Outcome::Contended,
         "expired" => Outcome::Expired,
         "already_confirmed" => Outcome::AlreadyEnded(Ended::Confirmed),

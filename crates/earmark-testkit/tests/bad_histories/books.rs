@@ -17,43 +17,21 @@ fn d_the_books_agree_with_the_history() {
         Call::new(Op::Block, 30, 31).with_item(0, 2),
         Call::new(Op::CancelOrder, 30, 31).with_item(0, 1),
     ];
-    let good = Final {
-        line: 0,
-        at_ns: 100,
-        on_hand: 8,
-        available: 4,
-        reserved: 1,
-        committed: 1,
-        blocked: 2,
-    };
+    let good = Final { line: 0, at_ns: 100, on_hand: 8, available: 4, reserved: 1, committed: 1, blocked: 2 };
     let judge = |seen: Final| check(&calls, &Options::default().with_finals([seen]));
     assert!(judge(good).is_clean(), "{}", judge(good));
     // Every figure is looked at, and so is the sum.
     for bad in [
         Final { on_hand: 9, ..good },
-        Final {
-            available: 3,
-            ..good
-        },
-        Final {
-            reserved: 0,
-            ..good
-        },
-        Final {
-            committed: 2,
-            ..good
-        },
+        Final { available: 3, ..good },
+        Final { reserved: 0, ..good },
+        Final { committed: 2, ..good },
         Final { blocked: 0, ..good },
     ] {
         assert_eq!(judge(bad).conservation(), 2, "{bad:?}: {}", judge(bad));
     }
     // The second reservation is over at its deadline.
-    let later = Final {
-        at_ns: 1_000,
-        available: 5,
-        reserved: 0,
-        ..good
-    };
+    let later = Final { at_ns: 1_000, available: 5, reserved: 0, ..good };
     assert!(judge(later).is_clean(), "{}", judge(later));
 }
 
@@ -79,11 +57,7 @@ fn d_an_order_is_cancelled_once_and_only_if_confirmed() {
         &[&sold[..], &[cancel(30), cancel(40)]].concat(),
         &[&sold[..], &[cancel(30), refusal]].concat(),
     );
-    twins(
-        Rule::WrongWinner,
-        &[open(), reserve(1, 10, 12, 4), cancel(30)],
-        &[&sold[..], &[cancel(30)]].concat(),
-    );
+    twins(Rule::WrongWinner, &[open(), reserve(1, 10, 12, 4), cancel(30)], &[&sold[..], &[cancel(30)]].concat());
 }
 
 // The record itself.
@@ -92,17 +66,9 @@ fn d_an_order_is_cancelled_once_and_only_if_confirmed() {
 fn a_record_that_makes_no_sense_is_told() {
     let get = |call, ret| Call::new(Op::Get, call, ret).with_id(1_u64);
     let hold = reserve(1, 1, 2, 1);
-    twins(
-        Rule::Malformed,
-        &[open(), hold.clone(), get(10, 9)],
-        &[open(), hold.clone(), get(9, 10)],
-    );
+    twins(Rule::Malformed, &[open(), hold.clone(), get(10, 9)], &[open(), hold.clone(), get(9, 10)]);
     let nameless = Call::new(Op::Confirm, 10, 11);
-    twins(
-        Rule::Malformed,
-        &[open(), nameless.clone()],
-        &[open(), nameless.with_result(Outcome::Refused)],
-    );
+    twins(Rule::Malformed, &[open(), nameless.clone()], &[open(), nameless.with_result(Outcome::Refused)]);
 }
 
 // What an option forgives, it forgives by exactly so much.

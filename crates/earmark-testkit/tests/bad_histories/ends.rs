@@ -9,11 +9,7 @@ use super::{on, open, refused, reserve, told, twins, unanswered};
 fn c_a_confirm_at_the_deadline_is_late() {
     let hold = reserve(1, 10, 12, 1).with_deadline(50);
     let confirm = |call| on(1, Op::Confirm, call, 60);
-    twins(
-        Rule::LateConfirm,
-        &[open(), hold.clone(), confirm(50)],
-        &[open(), hold, confirm(49)],
-    );
+    twins(Rule::LateConfirm, &[open(), hold.clone(), confirm(50)], &[open(), hold, confirm(49)]);
 }
 
 #[test]
@@ -21,22 +17,14 @@ fn c_an_extension_makes_a_confirm_timely() {
     let hold = reserve(1, 10, 12, 1).with_deadline(50);
     let confirm = on(1, Op::Confirm, 60, 61);
     let extend = |call| on(1, Op::Extend, call, 55).with_deadline(100);
-    twins(
-        Rule::LateMove,
-        &[open(), hold.clone(), extend(50), confirm.clone()],
-        &[open(), hold, extend(49), confirm],
-    );
+    twins(Rule::LateMove, &[open(), hold.clone(), extend(50), confirm.clone()], &[open(), hold, extend(49), confirm]);
 }
 
 #[test]
 fn c_expired_is_not_said_before_the_deadline() {
     let hold = reserve(1, 10, 12, 1).with_deadline(50);
     let answer = |ret| on(1, Op::Confirm, 40, ret).with_result(Outcome::Expired);
-    twins(
-        Rule::EarlyExpiry,
-        &[open(), hold.clone(), answer(49)],
-        &[open(), hold, answer(50)],
-    );
+    twins(Rule::EarlyExpiry, &[open(), hold.clone(), answer(49)], &[open(), hold, answer(50)]);
 }
 
 #[test]
@@ -45,11 +33,7 @@ fn c_one_end() {
     let confirm = on(1, Op::Confirm, 20, 30);
     let release = on(1, Op::Release, 25, 35);
     let lost = told(1, Op::Release, 25, 35, Ended::Confirmed);
-    twins(
-        Rule::DoubleEnd,
-        &[open(), hold.clone(), confirm.clone(), release],
-        &[open(), hold, confirm, lost],
-    );
+    twins(Rule::DoubleEnd, &[open(), hold.clone(), confirm.clone(), release], &[open(), hold, confirm, lost]);
 }
 
 #[test]
@@ -64,11 +48,7 @@ fn c_the_winner_is_named() {
     // Nor before it can have won.
     let early = told(1, Op::Release, 15, 19, Ended::Confirmed);
     let timely = told(1, Op::Release, 15, 20, Ended::Confirmed);
-    twins(
-        Rule::WrongWinner,
-        &[open(), hold.clone(), confirm.clone(), early],
-        &[open(), hold, confirm, timely],
-    );
+    twins(Rule::WrongWinner, &[open(), hold.clone(), confirm.clone(), early], &[open(), hold, confirm, timely]);
 }
 
 #[test]
@@ -94,13 +74,7 @@ fn c_what_was_told_binds() {
     let heard = told(1, Op::Confirm, 20, 30, Ended::Released);
     twins(
         Rule::FalseSoldOut,
-        &[
-            open(),
-            hold.clone(),
-            lost.clone(),
-            heard.clone(),
-            refused(31, 32, 1),
-        ],
+        &[open(), hold.clone(), lost.clone(), heard.clone(), refused(31, 32, 1)],
         &[open(), hold, lost, heard, refused(30, 32, 1)],
     );
 }
@@ -110,54 +84,30 @@ fn c_no_more_goes_back_than_was_held() {
     let hold = reserve(1, 10, 12, 4);
     let part = |qty| on(1, Op::ReleasePart, 20, 21).with_item(0, qty);
     let rest = on(1, Op::Confirm, 30, 31).with_item(0, 2);
-    twins(
-        Rule::OverRelease,
-        &[open(), hold.clone(), part(3), rest.clone()],
-        &[open(), hold.clone(), part(2), rest],
-    );
+    twins(Rule::OverRelease, &[open(), hold.clone(), part(3), rest.clone()], &[open(), hold.clone(), part(2), rest]);
     let elsewhere = on(1, Op::ReleasePart, 20, 21).with_item(7, 1);
-    twins(
-        Rule::OverRelease,
-        &[open(), hold.clone(), elsewhere],
-        &[open(), hold, part(4)],
-    );
+    twins(Rule::OverRelease, &[open(), hold.clone(), elsewhere], &[open(), hold, part(4)]);
 }
 
 #[test]
 fn c_a_live_reservation_is_found() {
     let hold = reserve(1, 10, 12, 4);
     let missing = |ret| on(1, Op::Confirm, 30, ret).with_result(Outcome::NotFound);
-    twins(
-        Rule::LostReservation,
-        &[open(), hold.clone(), missing(999)],
-        &[open(), hold, missing(1_000)],
-    );
+    twins(Rule::LostReservation, &[open(), hold.clone(), missing(999)], &[open(), hold, missing(1_000)]);
 }
 
 #[test]
 fn c_an_id_is_issued_before_it_is_used() {
     let hold = reserve(1, 10, 12, 4);
     let confirm = |id| on(id, Op::Confirm, 30, 31);
-    twins(
-        Rule::UnknownId,
-        &[open(), hold.clone(), confirm(2)],
-        &[open(), hold.clone(), confirm(1)],
-    );
+    twins(Rule::UnknownId, &[open(), hold.clone(), confirm(2)], &[open(), hold.clone(), confirm(1)]);
     let early = on(1, Op::Extend, 5, 9).with_deadline(1_000);
     let timely = on(1, Op::Extend, 5, 10).with_deadline(1_000);
-    twins(
-        Rule::UnknownId,
-        &[open(), hold.clone(), early],
-        &[open(), hold, timely],
-    );
+    twins(Rule::UnknownId, &[open(), hold.clone(), early], &[open(), hold, timely]);
 }
 
 #[test]
 fn c_an_id_is_issued_once() {
     let hold = reserve(1, 10, 12, 2);
-    twins(
-        Rule::DuplicateId,
-        &[open(), hold.clone(), reserve(1, 20, 22, 2)],
-        &[open(), hold, reserve(2, 20, 22, 2)],
-    );
+    twins(Rule::DuplicateId, &[open(), hold.clone(), reserve(1, 20, 22, 2)], &[open(), hold, reserve(2, 20, 22, 2)]);
 }

@@ -16,16 +16,11 @@ fn open() -> Call {
 }
 
 fn reserve(id: u64, call: u64, ret: u64, qty: u64) -> Call {
-    Call::new(Op::Reserve, call, ret)
-        .with_item(0, qty)
-        .with_id(id)
-        .with_deadline(1_000)
+    Call::new(Op::Reserve, call, ret).with_item(0, qty).with_id(id).with_deadline(1_000)
 }
 
 fn refused(call: u64, ret: u64, qty: u64) -> Call {
-    Call::new(Op::Reserve, call, ret)
-        .with_item(0, qty)
-        .with_result(Outcome::insufficient())
+    Call::new(Op::Reserve, call, ret).with_item(0, qty).with_result(Outcome::insufficient())
 }
 
 fn on(id: u64, op: Op, call: u64, ret: u64) -> Call {

@@ -8,11 +8,7 @@ use super::{on, open, reserve, twins, unanswered};
 #[test]
 fn a_two_buyers_of_the_same_unit() {
     let first = reserve(1, 10, 12, 3);
-    twins(
-        Rule::Oversold,
-        &[open(), first.clone(), reserve(2, 11, 14, 3)],
-        &[open(), first, reserve(2, 11, 14, 2)],
-    );
+    twins(Rule::Oversold, &[open(), first.clone(), reserve(2, 11, 14, 3)], &[open(), first, reserve(2, 11, 14, 2)]);
 }
 
 #[test]
@@ -27,28 +23,15 @@ fn a_confirmed_units_never_come_back_by_themselves() {
     let sold = [open(), reserve(1, 10, 12, 5), on(1, Op::Confirm, 20, 30)];
     let late = reserve(2, 5_000, 5_001, 1).with_deadline(9_000);
     let cancel = Call::new(Op::CancelOrder, 4_000, 4_001).with_item(0, 1);
-    twins(
-        Rule::Oversold,
-        &[&sold[..], std::slice::from_ref(&late)].concat(),
-        &[&sold[..], &[cancel, late]].concat(),
-    );
+    twins(Rule::Oversold, &[&sold[..], std::slice::from_ref(&late)].concat(), &[&sold[..], &[cancel, late]].concat());
 }
 
 #[test]
 fn a_shipping_frees_nothing() {
-    let sold = [
-        open(),
-        reserve(1, 10, 12, 5),
-        on(1, Op::Confirm, 20, 30),
-        Call::new(Op::Ship, 40, 50).with_item(0, 5),
-    ];
+    let sold = [open(), reserve(1, 10, 12, 5), on(1, Op::Confirm, 20, 30), Call::new(Op::Ship, 40, 50).with_item(0, 5)];
     let again = reserve(2, 60, 70, 1);
     let more = Call::new(Op::Receive, 55, 65).with_item(0, 1);
-    twins(
-        Rule::Oversold,
-        &[&sold[..], std::slice::from_ref(&again)].concat(),
-        &[&sold[..], &[again, more]].concat(),
-    );
+    twins(Rule::Oversold, &[&sold[..], std::slice::from_ref(&again)].concat(), &[&sold[..], &[again, more]].concat());
 }
 
 #[test]
@@ -56,11 +39,7 @@ fn a_the_deadline_frees_and_an_extension_does_not() {
     let first = reserve(1, 10, 12, 5).with_deadline(50);
     let second = reserve(2, 60, 62, 5);
     let extend = on(1, Op::Extend, 40, 45).with_deadline(100);
-    twins(
-        Rule::Oversold,
-        &[open(), first.clone(), extend, second.clone()],
-        &[open(), first, second],
-    );
+    twins(Rule::Oversold, &[open(), first.clone(), extend, second.clone()], &[open(), first, second]);
 }
 
 #[test]
@@ -79,11 +58,7 @@ fn a_a_payment_may_shorten_the_deadline() {
 fn a_stock_is_never_taken_from_under_a_promise() {
     let hold = reserve(1, 10, 12, 4);
     let adjust = |qty| Call::new(Op::AdjustDown, 20, 25).with_item(0, qty);
-    twins(
-        Rule::Oversold,
-        &[open(), hold.clone(), adjust(2)],
-        &[open(), hold, adjust(1)],
-    );
+    twins(Rule::Oversold, &[open(), hold.clone(), adjust(2)], &[open(), hold, adjust(1)]);
 }
 
 #[test]
@@ -91,11 +66,7 @@ fn a_the_rest_of_a_part_confirm_goes_back() {
     let hold = reserve(1, 10, 12, 5);
     let confirm = on(1, Op::Confirm, 20, 21).with_item(0, 2);
     let second = |qty| reserve(2, 30, 31, qty);
-    twins(
-        Rule::Oversold,
-        &[open(), hold.clone(), confirm.clone(), second(4)],
-        &[open(), hold, confirm, second(3)],
-    );
+    twins(Rule::Oversold, &[open(), hold.clone(), confirm.clone(), second(4)], &[open(), hold, confirm, second(3)]);
 }
 
 #[test]

@@ -15,9 +15,7 @@ pub(crate) const END: u64 = 40;
 
 /// How often each rule is broken. Books are not judged here.
 pub(crate) fn counts(calls: &[Call]) -> Vec<(Rule, u64)> {
-    let world = World {
-        calls: calls.iter().collect(),
-    };
+    let world = World { calls: calls.iter().collect() };
     let mut ids: Vec<Id> = calls.iter().filter_map(|call| call.id).collect();
     ids.sort();
     ids.dedup();
@@ -63,25 +61,13 @@ struct World<'a> {
 
 impl<'a> World<'a> {
     fn tale(&self, id: Id) -> Tale<'a> {
-        let mine: Vec<&Call> = self
-            .calls
-            .iter()
-            .copied()
-            .filter(|call| call.id == Some(id))
-            .collect();
-        let reserves: Vec<&Call> = mine
-            .iter()
-            .copied()
-            .filter(|call| call.op == Op::Reserve && effective(call))
-            .collect();
+        let mine: Vec<&Call> = self.calls.iter().copied().filter(|call| call.id == Some(id)).collect();
+        let reserves: Vec<&Call> =
+            mine.iter().copied().filter(|call| call.op == Op::Reserve && effective(call)).collect();
         let answered = reserves.iter().copied().filter(|call| sure(call));
         let begin = answered.clone().min_by_key(|call| call.call_ns);
         let begin = begin.or_else(|| reserves.iter().copied().min_by_key(|call| call.call_ns));
-        let begun = reserves
-            .iter()
-            .map(|call| call.call_ns)
-            .min()
-            .unwrap_or(u64::MAX);
+        let begun = reserves.iter().map(|call| call.call_ns).min().unwrap_or(u64::MAX);
         let mut tale = Tale {
             begin,
             begun,
@@ -107,9 +93,7 @@ impl<'a> World<'a> {
             for call in self.calls.iter().filter(|call| effective(call)) {
                 let qty = units(call, line) as i64;
                 match call.op {
-                    Op::Open | Op::Receive | Op::AdjustUp | Op::Unblock if call.call_ns <= t => {
-                        stock += qty
-                    }
+                    Op::Open | Op::Receive | Op::AdjustUp | Op::Unblock if call.call_ns <= t => stock += qty,
                     Op::AdjustDown | Op::Block if returned(call) <= t => stock -= qty,
                     Op::CancelOrder if call.call_ns <= t => held -= qty,
                     _ => {}

@@ -16,18 +16,12 @@ pub(super) struct Tale<'a> {
 
 impl<'a> Tale<'a> {
     fn is(&self, test: impl Fn(&Call) -> bool) -> impl Iterator<Item = &'a Call> {
-        let picked: Vec<&Call> = self
-            .rest
-            .iter()
-            .copied()
-            .filter(|call| test(call))
-            .collect();
+        let picked: Vec<&Call> = self.rest.iter().copied().filter(|call| test(call)).collect();
         picked.into_iter()
     }
 
     fn ends(&self) -> Vec<&'a Call> {
-        self.is(|call| call.op.ends().is_some() && effective(call))
-            .collect()
+        self.is(|call| call.op.ends().is_some() && effective(call)).collect()
     }
 
     fn sure_ends(&self) -> Vec<&'a Call> {
@@ -40,8 +34,7 @@ impl<'a> Tale<'a> {
             .rest
             .iter()
             .filter_map(|call| {
-                let ships =
-                    matches!(call.op, Op::Ship | Op::CancelOrder) && call.result == Outcome::Ok;
+                let ships = matches!(call.op, Op::Ship | Op::CancelOrder) && call.result == Outcome::Ok;
                 let how = call.result.tells().or(ships.then_some(Ended::Confirmed));
                 how.map(|how| (*call, how))
             })
@@ -66,9 +59,7 @@ impl<'a> Tale<'a> {
         let moves = self.moves().into_iter();
         let later = moves.filter(|other| sure(other) && other.op != Op::Reserve);
         let first = step.op == Op::Reserve;
-        later
-            .filter(|other| first || returned(step) < other.call_ns)
-            .collect()
+        later.filter(|other| first || returned(step) < other.call_ns).collect()
     }
 
     fn start(&self) -> Option<u64> {
@@ -77,8 +68,7 @@ impl<'a> Tale<'a> {
             return Some(begin.return_ns);
         }
         let changes = |call: &Call| {
-            let changes =
-                call.op.ends().is_some() || call.op.moves_deadline() || call.op == Op::ReleasePart;
+            let changes = call.op.ends().is_some() || call.op.moves_deadline() || call.op == Op::ReleasePart;
             changes && call.result == Outcome::Ok
         };
         self.is(changes).map(|call| call.return_ns).min()
@@ -91,9 +81,7 @@ impl<'a> Tale<'a> {
             return true;
         }
         (0..=t).all(|u| {
-            self.moves()
-                .iter()
-                .any(|call| sure(call) && call.op.moves_deadline() && call.call_ns > u)
+            self.moves().iter().any(|call| sure(call) && call.op.moves_deadline() && call.call_ns > u)
                 || self.moves().iter().all(|step| {
                     let begun = step.call_ns <= u || step.op == Op::Reserve;
                     let over = self.later(step).iter().any(|other| other.call_ns <= u);
@@ -124,25 +112,13 @@ impl<'a> Tale<'a> {
         if self.confirmed() == Some(false) {
             return Vec::new();
         }
-        let all: Vec<&Call> = self
-            .ends()
-            .into_iter()
-            .filter(|call| call.op == Op::Confirm)
-            .collect();
-        if all.iter().any(|call| sure(call)) {
-            all.into_iter().filter(|call| sure(call)).collect()
-        } else {
-            all
-        }
+        let all: Vec<&Call> = self.ends().into_iter().filter(|call| call.op == Op::Confirm).collect();
+        if all.iter().any(|call| sure(call)) { all.into_iter().filter(|call| sure(call)).collect() } else { all }
     }
 
     fn kept(&self, line: u32) -> Vec<u64> {
         let kept = |call: &&Call| {
-            if call.items.is_empty() {
-                u64::MAX
-            } else {
-                units(call, line)
-            }
+            if call.items.is_empty() { u64::MAX } else { units(call, line) }
         };
         self.confirms().iter().map(kept).collect()
     }
@@ -163,26 +139,16 @@ impl<'a> Tale<'a> {
             return 0;
         }
         let surely_kept = self.confirmed() == Some(true);
-        let given = self
-            .ends()
-            .iter()
-            .any(|call| call.op != Op::Confirm && call.call_ns <= t);
+        let given = self.ends().iter().any(|call| call.op != Op::Confirm && call.call_ns <= t);
         let lost = self.told().iter().any(|(_, how)| *how == Ended::Lost);
-        let confirm_later = self
-            .sure_ends()
-            .iter()
-            .any(|call| call.op == Op::Confirm && call.call_ns > t);
+        let confirm_later = self.sure_ends().iter().any(|call| call.op == Op::Confirm && call.call_ns > t);
         if !surely_kept && (given || lost || !(self.not_expired(t) || confirm_later)) {
             return 0;
         }
         if self.cancels().any(|call| call.call_ns <= t) {
             return 0;
         }
-        let back: u64 = self
-            .parts()
-            .filter(|call| call.call_ns <= t)
-            .map(|call| units(call, line))
-            .sum();
+        let back: u64 = self.parts().filter(|call| call.call_ns <= t).map(|call| units(call, line)).sum();
         let mut left = units(begin, line).saturating_sub(back);
         if self.confirms().iter().any(|call| call.call_ns <= t) {
             left = left.min(self.kept(line).into_iter().min().unwrap_or(u64::MAX));
@@ -196,33 +162,20 @@ impl<'a> Tale<'a> {
         if t < self.begun || self.cancels().any(|call| returned(call) < t) {
             return 0;
         }
-        let back: u64 = self
-            .parts()
-            .filter(|call| returned(call) < t)
-            .map(|call| units(call, line))
-            .sum();
+        let back: u64 = self.parts().filter(|call| returned(call) < t).map(|call| units(call, line)).sum();
         let left = units(begin, line).saturating_sub(back);
-        let sure_confirm = self
-            .sure_ends()
-            .into_iter()
-            .filter(|call| call.op == Op::Confirm);
+        let sure_confirm = self.sure_ends().into_iter().filter(|call| call.op == Op::Confirm);
         let sure_confirm = sure_confirm.min_by_key(|call| call.return_ns);
         let first_told = self.told().first().copied();
         let over = if let Some(confirm) = sure_confirm {
             confirm.return_ns < t
-        } else if let (true, Some((call, Ended::Confirmed))) =
-            (self.sure_ends().is_empty(), first_told)
-        {
+        } else if let (true, Some((call, Ended::Confirmed))) = (self.sure_ends().is_empty(), first_told) {
             call.return_ns < t
         } else {
             let given = self.sure_ends().iter().any(|call| call.return_ns < t);
             let heard = first_told.is_some_and(|(call, _)| call.return_ns < t);
             let natural = self.moves().iter().all(|step| {
-                let began = if sure(step) {
-                    step.return_ns
-                } else {
-                    step.call_ns
-                };
+                let began = if sure(step) { step.return_ns } else { step.call_ns };
                 let past = step.deadline_ns.is_some_and(|deadline| deadline <= t) && began < t;
                 past || self.later(step).iter().any(|other| other.return_ns < t)
             });
@@ -240,11 +193,7 @@ impl<'a> Tale<'a> {
         (call.call_ns..=call.return_ns).any(|u| {
             self.moves().iter().any(|step| {
                 let other = !std::ptr::eq(*step, call);
-                let begun = step.call_ns.min(if step.op == Op::Reserve {
-                    self.begun
-                } else {
-                    u64::MAX
-                }) <= u;
+                let begun = step.call_ns.min(if step.op == Op::Reserve { self.begun } else { u64::MAX }) <= u;
                 let over = self.later(step).iter().any(|later| later.return_ns < u);
                 let deadline = step.deadline_ns.unwrap_or(u64::MAX);
                 other && begun && !over && u < deadline
@@ -253,18 +202,12 @@ impl<'a> Tale<'a> {
     }
 
     pub(super) fn late_confirms(&self) -> u64 {
-        let confirms = self
-            .sure_ends()
-            .into_iter()
-            .filter(|call| call.op == Op::Confirm);
+        let confirms = self.sure_ends().into_iter().filter(|call| call.op == Op::Confirm);
         confirms.filter(|call| !self.timely(call)).count() as u64
     }
 
     pub(super) fn late_moves(&self) -> u64 {
-        let moves = self
-            .moves()
-            .into_iter()
-            .filter(|call| sure(call) && call.op != Op::Reserve);
+        let moves = self.moves().into_iter().filter(|call| sure(call) && call.op != Op::Reserve);
         moves.filter(|call| !self.timely(call)).count() as u64
     }
 
@@ -282,13 +225,8 @@ impl<'a> Tale<'a> {
         if !self.sure_ends().is_empty() {
             return 0;
         }
-        let expired = self
-            .told()
-            .into_iter()
-            .filter(|(_, how)| *how == Ended::Expired);
-        expired
-            .filter(|(call, _)| !self.expired_by(call.return_ns))
-            .count() as u64
+        let expired = self.told().into_iter().filter(|(_, how)| *how == Ended::Expired);
+        expired.filter(|(call, _)| !self.expired_by(call.return_ns)).count() as u64
     }
 
     pub(super) fn double_ends(&self) -> u64 {
@@ -306,10 +244,8 @@ impl<'a> Tale<'a> {
         let told = self.told();
         let sure_ends = self.sure_ends();
         let wrong = told.iter().filter(|(call, how)| {
-            let by = |ends: &[&Call]| {
-                ends.iter()
-                    .any(|end| end.op.ends() == Some(*how) && end.call_ns <= call.return_ns)
-            };
+            let by =
+                |ends: &[&Call]| ends.iter().any(|end| end.op.ends() == Some(*how) && end.call_ns <= call.return_ns);
             if !sure_ends.is_empty() {
                 return !by(&sure_ends);
             }
@@ -327,12 +263,7 @@ impl<'a> Tale<'a> {
 
     pub(super) fn after_ends(&self) -> u64 {
         let heard = self.is(|call| call.result.tells().is_some());
-        let ended = self
-            .sure_ends()
-            .into_iter()
-            .chain(heard)
-            .map(|call| call.return_ns)
-            .min();
+        let ended = self.sure_ends().into_iter().chain(heard).map(|call| call.return_ns).min();
         let late = self.is(|call| {
             let stays = call.op.moves_deadline() || matches!(call.op, Op::Get);
             let stays = stays || (call.op == Op::ReleasePart && !call.items.is_empty());
@@ -366,8 +297,7 @@ impl<'a> Tale<'a> {
             let gone = self.told().iter().any(|(_, how)| *how == Ended::Lost);
             !ended && !gone && !self.emptied_by(t) && self.not_expired(t)
         };
-        let wrong = missing
-            .filter(|call| start < call.call_ns && (call.call_ns..=call.return_ns).all(live));
+        let wrong = missing.filter(|call| start < call.call_ns && (call.call_ns..=call.return_ns).all(live));
         wrong.count() as u64
     }
 }

@@ -65,12 +65,7 @@ impl Books {
 
     /// Expired units are there at once: every call sweeps first.
     fn sweep(&mut self, now: u64) {
-        let due: Vec<u64> = self
-            .live
-            .iter()
-            .filter(|(_, hold)| hold.deadline <= now)
-            .map(|(id, _)| *id)
-            .collect();
+        let due: Vec<u64> = self.live.iter().filter(|(_, hold)| hold.deadline <= now).map(|(id, _)| *id).collect();
         for id in due {
             let hold = self.live.remove(&id).expect("it was there");
             self.give_back(&hold.items);
@@ -89,15 +84,8 @@ pub(crate) struct Reference {
 
 impl Reference {
     pub(crate) fn new(shape: Shape) -> Reference {
-        let books = Books {
-            lines: vec![Line::default(); shape.lines as usize],
-            ..Books::default()
-        };
-        Reference {
-            clock: AtomicU64::new(1_000),
-            books: Mutex::new(books),
-            shape,
-        }
+        let books = Books { lines: vec![Line::default(); shape.lines as usize], ..Books::default() };
+        Reference { clock: AtomicU64::new(1_000), books: Mutex::new(books), shape }
     }
 
     fn tick(&self) -> u64 {
@@ -177,15 +165,9 @@ impl Reference {
     }
 
     fn reserve(&self, books: &mut Books, now: u64, random: &mut Random, call: &mut Call) {
-        let count = if random.one_in(4) {
-            1 + random.below(4)
-        } else {
-            1
-        };
-        let pairs = (0..count).map(|_| Item {
-            line: random.below(u64::from(self.shape.lines)) as u32,
-            qty: 1 + random.below(3),
-        });
+        let count = if random.one_in(4) { 1 + random.below(4) } else { 1 };
+        let pairs = (0..count)
+            .map(|_| Item { line: random.below(u64::from(self.shape.lines)) as u32, qty: 1 + random.below(3) });
         call.items = pairs.collect();
         let mut items = BTreeMap::new();
         for item in call.items.iter() {
@@ -195,10 +177,7 @@ impl Reference {
         let short: Vec<Short> = items
             .iter()
             .filter(|(line, qty)| there(line) < **qty)
-            .map(|(line, _)| Short {
-                line: *line,
-                available: random.one_in(2).then(|| there(line)),
-            })
+            .map(|(line, _)| Short { line: *line, available: random.one_in(2).then(|| there(line)) })
             .collect();
         if !short.is_empty() {
             call.id = None;
@@ -257,11 +236,7 @@ impl Reference {
     /// Every line as it is now.
     pub(crate) fn finals(&self, expired_too: bool) -> Vec<Final> {
         let mut books = self.books.lock().unwrap();
-        let at_ns = if expired_too {
-            u64::MAX - 1
-        } else {
-            self.tick()
-        };
+        let at_ns = if expired_too { u64::MAX - 1 } else { self.tick() };
         books.sweep(at_ns);
         let lines = (0..).zip(books.lines.iter());
         lines
@@ -315,10 +290,7 @@ fn change_line(line: &mut Line, qty: u64, call: &mut Call) {
 
 /// A shipment or a cancellation, of a whole order or of some units of a line.
 fn leave(books: &mut Books, random: &mut Random, call: &mut Call) {
-    let order = call
-        .id
-        .map(|id| id.parts().1)
-        .and_then(|id| books.orders.remove_entry(&id));
+    let order = call.id.map(|id| id.parts().1).and_then(|id| books.orders.remove_entry(&id));
     let Some((id, items)) = order else {
         call.items = [(0, 1)].into();
         call.result = Outcome::Refused;
@@ -333,13 +305,7 @@ fn leave(books: &mut Books, random: &mut Random, call: &mut Call) {
         }
     }
     if !whole {
-        call.items = items
-            .iter()
-            .map(|(line, qty)| Item {
-                line: *line,
-                qty: *qty,
-            })
-            .collect();
+        call.items = items.iter().map(|(line, qty)| Item { line: *line, qty: *qty }).collect();
         call.id = random.one_in(2).then_some(id.into());
     }
 }
@@ -356,13 +322,7 @@ fn end(books: &mut Books, id: u64, hold: &Hold, random: &mut Random, call: &mut 
         // Part of it: some of the first line, nothing of the others.
         let (line, qty) = hold.items.iter().next().expect("a hold has an item");
         kept = BTreeMap::from([(*line, 1 + random.below(*qty))]);
-        call.items = kept
-            .iter()
-            .map(|(line, qty)| Item {
-                line: *line,
-                qty: *qty,
-            })
-            .collect();
+        call.items = kept.iter().map(|(line, qty)| Item { line: *line, qty: *qty }).collect();
     }
     for (line, qty) in &kept {
         books.lines[*line as usize].committed += qty;

@@ -17,17 +17,46 @@ use crate::sku::StockId;
 #[derive(Debug, Clone, Copy)]
 #[allow(dead_code, reason = "counted here; read whole by whoever listens")]
 pub(crate) enum Fact {
-    Reserved { id: ReservationId, units: u64, deadline: u64 },
-    Ended { id: ReservationId, end: End, units: u64 },
+    Reserved {
+        id: ReservationId,
+        units: u64,
+        deadline: u64,
+    },
+    Ended {
+        id: ReservationId,
+        end: End,
+        units: u64,
+    },
     /// A part went back; the reservation goes on.
-    PartReleased { id: ReservationId, units: u64 },
+    PartReleased {
+        id: ReservationId,
+        units: u64,
+    },
     /// Of a reservation confirmed in part: what went back.
-    PartReturned { id: ReservationId, units: u64 },
-    Extended { id: ReservationId, deadline: u64 },
-    Moved { id: ReservationId, phase: Phase, deadline: u64 },
+    PartReturned {
+        id: ReservationId,
+        units: u64,
+    },
+    Extended {
+        id: ReservationId,
+        deadline: u64,
+    },
+    Moved {
+        id: ReservationId,
+        phase: Phase,
+        deadline: u64,
+    },
     /// Units came in, left, or changed place inside a line. `committed`: they were confirmed ones.
-    Stock { line: StockId, what: &'static str, units: u32, committed: bool },
-    Refused { line: StockId, contended: bool },
+    Stock {
+        line: StockId,
+        what: &'static str,
+        units: u32,
+        committed: bool,
+    },
+    Refused {
+        line: StockId,
+        contended: bool,
+    },
 }
 
 macro_rules! counts {

@@ -13,8 +13,8 @@ use crossbeam::queue::SegQueue;
 use dashmap::DashMap;
 use foldhash::quality::RandomState;
 
-use super::request::{Key, Levels, Reserved};
 use super::Inventory;
+use super::request::{Key, Levels, Reserved};
 use crate::error::{ConfirmError, FullError, KeyError, ReplaceError, ReserveError, StockError, Table};
 use crate::seeded::{Break, on};
 use crate::sync::Mutex;

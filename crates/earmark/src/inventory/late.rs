@@ -1,8 +1,8 @@
 //! Money that comes late: taking an expired reservation up again.
 
+use super::cart::TakeRefused;
 use super::ends::lost;
 use super::parts::Changing;
-use super::cart::TakeRefused;
 use super::view::ChannelFact;
 use super::{Fact, Inventory, Lost};
 use crate::error::{ReacquireError, ShortItem};

@@ -158,7 +158,9 @@ fn loom_r1_extend_races_expire() {
         world.expire();
         match extended {
             Ok(_) => assert_eq!(world.levels(0), (0, 1, 0)),
-            Err(ExtendError::Ended { end: End::Expired, .. } | ExtendError::Contended { .. }) => assert_eq!(world.levels(0), (1, 0, 0)),
+            Err(ExtendError::Ended { end: End::Expired, .. } | ExtendError::Contended { .. }) => {
+                assert_eq!(world.levels(0), (1, 0, 0))
+            }
             Err(other) => panic!("{other}"),
         }
     });
@@ -173,7 +175,9 @@ fn loom_r1_payment_pending_races_expire() {
         world.expire();
         match pending {
             Ok(_) => assert_eq!(world.levels(0), (0, 1, 0)),
-            Err(PaymentError::Ended { end: End::Expired, .. } | PaymentError::Contended { .. }) => assert_eq!(world.levels(0), (1, 0, 0)),
+            Err(PaymentError::Ended { end: End::Expired, .. } | PaymentError::Contended { .. }) => {
+                assert_eq!(world.levels(0), (1, 0, 0))
+            }
             Err(other) => panic!("{other}"),
         }
     });

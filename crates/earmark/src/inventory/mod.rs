@@ -51,9 +51,7 @@ pub use guard::{Guard, OwnedGuard};
 pub use late::Late;
 pub use levels::Snapshot;
 pub use payment::Resolution;
-pub use request::{
-    Cause, Channel, Item, Key, Levels, Owner, Reservation, ReserveRequest, Reserved, Shortage, State,
-};
+pub use request::{Cause, Channel, Item, Key, Levels, Owner, Reservation, ReserveRequest, Reserved, Shortage, State};
 pub use settings::InventoryBuilder;
 
 pub use sweep::Advanced;

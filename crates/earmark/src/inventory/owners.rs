@@ -13,8 +13,8 @@ use crossbeam::queue::SegQueue;
 use dashmap::DashMap;
 use foldhash::quality::RandomState;
 
-use super::request::{Item, Owner};
 use super::Inventory;
+use super::request::{Item, Owner};
 use crate::error::{FullError, OwnerCap, ReserveError, Table};
 use crate::reservation::id::ReservationId;
 use crate::reservation::state::{No, Standing};

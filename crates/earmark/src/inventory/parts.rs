@@ -108,9 +108,9 @@ impl Inventory {
         let units = splits.iter().map(|split| u64::from(split.part)).sum();
         self.facts.record(self.lane(), Fact::PartReleased { id, units });
         if body.is_cart {
-            let rest = splits.iter().filter_map(|split| {
-                Some(Item { line: split.item.line, quantity: Quantity::new(split.rest).ok()? })
-            });
+            let rest = splits
+                .iter()
+                .filter_map(|split| Some(Item { line: split.item.line, quantity: Quantity::new(split.rest).ok()? }));
             let old = self.extra_of(id.slot).unwrap_or_default();
             let extra = Extra { items: rest.collect(), ..Extra::clone(&old) };
             self.extras.insert(id.slot, Arc::new(extra));
@@ -141,11 +141,7 @@ impl Inventory {
         Ok((changing, body, items, now))
     }
 
-    fn open_part(
-        &self,
-        id: ReservationId,
-        part: &[Item],
-    ) -> Result<(Changing<'_>, Body, Vec<Split>, u64), PartError> {
+    fn open_part(&self, id: ReservationId, part: &[Item]) -> Result<(Changing<'_>, Body, Vec<Split>, u64), PartError> {
         if part.is_empty() {
             return Err(PartError::NoItems { id });
         }

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::seeded::{Step, stop_this_thread};
 use crate::*;
@@ -17,6 +17,8 @@ use crate::*;
 /// Operations the others must finish.
 const OPERATIONS: usize = 100_000;
 const THREADS: usize = 2;
+/// Far more than the operations take.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 struct World {
     inventory: Inventory,
@@ -86,12 +88,22 @@ fn stopped_at(step: Step, prepare: impl Fn(&World), call: impl Fn(&World) + Send
     };
     at_step.recv().unwrap_or_else(|_| panic!("the call never came to {step:?}"));
     let start = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| world.work(OPERATIONS / THREADS));
-        }
-    });
-    println!("ran: progress {step:?}: {OPERATIONS} operations beside a stopped thread, {:.2} s", start.elapsed().as_secs_f64());
+    let (finished, all_finished) = mpsc::channel();
+    for _ in 0..THREADS {
+        let (world, finished) = (Arc::clone(&world), finished.clone());
+        std::thread::spawn(move || {
+            world.work(OPERATIONS / THREADS);
+            finished.send(()).unwrap();
+        });
+    }
+    for _ in 0..THREADS {
+        let done = all_finished.recv_timeout(PATIENCE);
+        assert!(done.is_ok(), "a thread stopped at {step:?} keeps the others from working");
+    }
+    println!(
+        "ran: progress {step:?}: {OPERATIONS} operations beside a stopped thread, {:.2} s",
+        start.elapsed().as_secs_f64()
+    );
     release.send(()).unwrap();
     victim.join().unwrap();
     let verified = world.inventory.verify();
@@ -101,32 +113,48 @@ fn stopped_at(step: Step, prepare: impl Fn(&World), call: impl Fn(&World) + Send
 #[test]
 fn progress_reserve() {
     for step in [Step::Claimed, Step::Taken, Step::Published] {
-        stopped_at(step, |_| {}, |world| {
-            let _ = world.reserve();
-        });
+        stopped_at(
+            step,
+            |_| {},
+            |world| {
+                let _ = world.reserve();
+            },
+        );
     }
 }
 
 #[test]
 fn progress_cart() {
     for step in [Step::Claimed, Step::CartMidway, Step::Published, Step::CartPublished] {
-        stopped_at(step, |_| {}, |world| {
-            let _ = world.inventory.reserve_with(&world.cart()).unwrap().detach();
-        });
+        stopped_at(
+            step,
+            |_| {},
+            |world| {
+                let _ = world.inventory.reserve_with(&world.cart()).unwrap().detach();
+            },
+        );
     }
 }
 
 #[test]
 fn progress_confirm_and_release() {
     for step in [Step::Ended, Step::Settled] {
-        stopped_at(step, |_| {}, |world| {
-            let id = world.reserve();
-            world.inventory.confirm(id).unwrap();
-        });
-        stopped_at(step, |_| {}, |world| {
-            let id = world.reserve();
-            world.inventory.release(id).unwrap();
-        });
+        stopped_at(
+            step,
+            |_| {},
+            |world| {
+                let id = world.reserve();
+                world.inventory.confirm(id).unwrap();
+            },
+        );
+        stopped_at(
+            step,
+            |_| {},
+            |world| {
+                let id = world.reserve();
+                world.inventory.release(id).unwrap();
+            },
+        );
     }
 }
 

@@ -4,9 +4,9 @@
 //! new one is published, the old one ends, and what it held too much goes back. If anything is short the
 //! old one stands as it was.
 
+use super::cart::TakeRefused;
 use super::owners::{OwnerBook, OwnerBusy};
 use super::request::{Item, ReserveRequest, Reserved};
-use super::cart::TakeRefused;
 use super::view::ChannelFact;
 use super::{Fact, Inventory, Lost, NO_CHANNEL};
 use crate::error::{ReplaceError, ReserveError, ShortItem};

@@ -190,6 +190,10 @@ impl Inventory {
         shortage: Shortage,
     ) -> Result<Reserved, ReserveError> {
         let Item { line, quantity } = item;
+        let _world = on(Break::StopTheWorld).then(crate::seeded::stop_the_world);
+        if on(Break::HotAllocation) {
+            drop(std::hint::black_box(Box::new(item)));
+        }
         let counter = self.counter(line).ok_or(ReserveError::UnknownLine { line })?;
         let now = self.time.before(ttl.as_millis()); // may panic with the user's clock: nothing is claimed yet
         let mut asked = quantity;
@@ -381,7 +385,6 @@ impl Inventory {
         }
         Ok(sum_items(&request.items)?)
     }
-
 }
 
 impl Extra {

@@ -162,15 +162,21 @@ impl Judge for Expiry<'_> {
         match ended {
             Ok(before) => {
                 let id = inventory.id(slot, generation);
+                if on(Break::ExpireAtOnce) {
+                    place.unlock(before.ended(End::Expired));
+                }
                 let body = place.body(now);
-                if before.standing() == Standing::Live(Phase::PaymentPending) && policy == crate::PendingPolicy::Review {
+                if before.standing() == Standing::Live(Phase::PaymentPending) && policy == crate::PendingPolicy::Review
+                {
                     inventory.facts.record(self.lane, Fact::Moved { id, phase: Phase::InReview, deadline: 0 });
                     return Look::Gone;
                 }
                 self.expired += 1;
                 step(Step::Expired);
                 inventory.settle_ended(id, &body, End::Expired, false);
-                place.unlock(before.ended(End::Expired)); // only now: what it held is back, and still readable
+                if !on(Break::ExpireAtOnce) {
+                    place.unlock(before.ended(End::Expired)); // only now: what it held is back, and still readable
+                }
                 inventory.park(slot, generation, &body, now);
                 Look::Gone
             }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::seeded::{Break, on};
+
 /// Names one reservation of one inventory: a slot, how often the slot was used, and which run of the
 /// engine made it. `Copy`, 12 bytes.
 ///
@@ -59,9 +61,9 @@ impl ReservationId {
 
 /// CRC-8 with the polynomial x^8 + x^2 + x + 1: finds every error burst of up to eight bits.
 fn crc8(bytes: &[u8]) -> u8 {
-    bytes.iter().fold(0, |crc, byte| {
-        (0..8).fold(crc ^ byte, |crc, _| if crc & 0x80 == 0 { crc << 1 } else { crc << 1 ^ 0x07 })
-    })
+    bytes
+        .iter()
+        .fold(0, |crc, byte| (0..8).fold(crc ^ byte, |crc, _| if crc & 0x80 == 0 { crc << 1 } else { crc << 1 ^ 0x07 }))
 }
 
 impl fmt::Display for ReservationId {
@@ -95,7 +97,7 @@ impl FromStr for ReservationId {
             bits = bits << 4 | u128::from(digit);
         }
         let id = Self::from_bits(bits >> 8).ok_or(ParseIdError::Check)?;
-        if id.check() == bits as u8 { Ok(id) } else { Err(ParseIdError::Check) }
+        if id.check() == bits as u8 || on(Break::IdUnchecked) { Ok(id) } else { Err(ParseIdError::Check) }
     }
 }
 

@@ -34,7 +34,7 @@ fn loom_r3_who_sees_it_live_sees_what_it_holds() {
 
 #[test]
 fn loom_r1_confirm_races_release_races_expire() {
-    explore("r1_confirm_races_release_races_expire", None, || {
+    explore("r1_confirm_races_release_races_expire", Some(3), || {
         let slot = Arc::new(Slot::new());
         let generation = slot.claim();
         slot.fill(body(1));

@@ -20,6 +20,7 @@ use crossbeam::utils::CachePadded;
 use super::state::{GENERATION_MAX, Slot};
 use crate::marks::Marks;
 use crate::paged::Paged;
+use crate::seeded::{Break, on};
 use crate::sync::apart;
 use crate::sync::atomic::{
     AtomicU64,
@@ -221,7 +222,7 @@ impl Slab {
                 return None;
             }
             self.reusable_len.fetch_sub(1, Relaxed);
-            let free = head.free.swap(0, AcqRel);
+            let free = if on(Break::PageBlind) { head.free.load(Acquire) } else { head.free.swap(0, AcqRel) };
             if free != 0 {
                 return Some((page as u64, free));
             }

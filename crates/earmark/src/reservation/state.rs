@@ -22,6 +22,7 @@
 //! years) of now, which TTLs of at most 400 days and the engine's clamp on leaps of time ensure.
 
 use crate::seeded::{Break, on};
+use crate::sync::apart;
 use crate::sync::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -352,7 +353,7 @@ pub(crate) struct Body {
 
 impl Slot {
     pub(crate) fn new() -> Self {
-        Self { state: AtomicU64::new(0), what: AtomicU64::new(0), origin: AtomicU64::new(0) }
+        Self { state: apart(0), what: apart(0), origin: apart(0) }
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -424,6 +425,9 @@ impl Slot {
     /// The loop around the rules: the only compare-exchange on this word.
     #[inline]
     pub(crate) fn update(&self, rule: impl Fn(Snapshot) -> Result<Snapshot, No>) -> Result<Snapshot, No> {
+        if on(Break::StateBlind) {
+            return self.update_blind(rule);
+        }
         let mut seen = self.snapshot();
         loop {
             let next = rule(seen)?;

@@ -8,7 +8,7 @@ use crate::loom_explore::explore;
 
 #[test]
 fn loom_take_takes_the_last_unit_once() {
-    explore("take_takes_the_last_unit_once", None, || {
+    explore("take_takes_the_last_unit_once", Some(3), || {
         let counter = Arc::new(Counter::new());
         counter.add(1);
         let takers: Vec<_> = (0..2)

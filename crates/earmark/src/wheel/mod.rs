@@ -199,6 +199,11 @@ impl Sweep<'_> {
             }
             let bound = self.state.ring.next_start().unwrap_or(BOUND_MAX);
             let bound = bound.min(self.wheel.horizon.load(Acquire)).min(BOUND_MAX);
+            if on(Break::SweepBlind) {
+                self.wheel.earliest.store(bound, SeqCst);
+                complete = true;
+                break;
+            }
             // ORDERING: SeqCst, see `push_soon`. Only a sweep that nobody disturbed may raise the bound.
             if self.wheel.earliest.compare_exchange(SWEEPING, bound, SeqCst, SeqCst).is_ok() {
                 complete = true;

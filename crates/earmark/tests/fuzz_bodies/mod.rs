@@ -142,8 +142,16 @@ pub(crate) fn ids(bytes: &[u8]) {
             assert_eq!(ReservationId::from_bits(id.to_bits()), Some(id));
         }
     }
-    let bits = bytes.iter().fold(0u128, |bits, &byte| bits << 8 | u128::from(byte));
+    let bits = bytes.iter().take(11).fold(0u128, |bits, &byte| bits << 8 | u128::from(byte));
     if let Some(id) = ReservationId::from_bits(bits) {
-        assert_eq!(id.to_string().parse(), Ok(id));
+        let text = id.to_string();
+        assert_eq!(text.parse(), Ok(id));
+        // One digit mistyped: found out.
+        let (at, digit) = (1 + bytes.len() % 24, b"0123456789abcdef"[bytes.len() / 24 % 16]);
+        let mut wrong = text.into_bytes();
+        if wrong[at] != digit {
+            wrong[at] = digit;
+            assert!(String::from_utf8(wrong).unwrap().parse::<ReservationId>().is_err());
+        }
     }
 }

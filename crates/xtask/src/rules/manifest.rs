@@ -11,60 +11,31 @@ const CRATES_MAX: usize = 30;
 /// The stack that was decided on.
 const WANTED: &[&str] = &["dashmap", "crossbeam", "parking_lot", "thiserror"];
 /// I/O, runtimes and formats, as a name or its first part.
-const UNWANTED: &[&str] = &[
-    "tokio", "serde", "hyper", "redis", "postgres", "socket2", "mio",
-];
+const UNWANTED: &[&str] = &["tokio", "serde", "hyper", "redis", "postgres", "socket2", "mio"];
 
 /// `dashmap v6.2.1 (*)` is `dashmap v6.2.1`; each crate once.
 pub(super) fn crates_of_tree(lines: &[String]) -> Vec<String> {
     let name = |line: &String| {
         let mut words = line.split_whitespace();
-        let (name, version) = (
-            words.next()?,
-            words.next().filter(|word| word.starts_with('v'))?,
-        );
+        let (name, version) = (words.next()?, words.next().filter(|word| word.starts_with('v'))?);
         Some(format!("{name} {version}"))
     };
-    lines
-        .iter()
-        .filter_map(name)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect()
+    lines.iter().filter_map(name).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 pub(super) fn small_default_tree(facts: &Facts) -> Result<String, Vec<String>> {
-    let names: BTreeSet<&str> = facts
-        .tree
-        .iter()
-        .filter_map(|krate| krate.split(' ').next())
-        .collect();
+    let names: BTreeSet<&str> = facts.tree.iter().filter_map(|krate| krate.split(' ').next()).collect();
     let mut broken = Vec::new();
     if facts.tree.len() > CRATES_MAX {
-        broken.push(format!(
-            "{} crates, at most {CRATES_MAX}: {}",
-            facts.tree.len(),
-            facts.tree.join(", ")
-        ));
+        broken.push(format!("{} crates, at most {CRATES_MAX}: {}", facts.tree.len(), facts.tree.join(", ")));
     }
-    broken.extend(
-        WANTED
-            .iter()
-            .filter(|name| !names.contains(*name))
-            .map(|name| format!("{name} is not in it")),
-    );
+    broken.extend(WANTED.iter().filter(|name| !names.contains(*name)).map(|name| format!("{name} is not in it")));
     let unwanted = |name: &&&str| {
-        UNWANTED.iter().any(|bad| {
-            name.strip_prefix(bad)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_']))
-        })
-    };
-    broken.extend(
-        names
+        UNWANTED
             .iter()
-            .filter(unwanted)
-            .map(|name| format!("{name} is in it")),
-    );
+            .any(|bad| name.strip_prefix(bad).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_'])))
+    };
+    broken.extend(names.iter().filter(unwanted).map(|name| format!("{name} is in it")));
     verdict(format!("{} crates", facts.tree.len()), broken)
 }
 
@@ -82,29 +53,17 @@ struct Dependency<'a> {
 
 fn members(metadata: &Value) -> BTreeMap<&str, Member<'_>> {
     let workspace: BTreeSet<&str> = strings(&metadata["workspace_members"]).collect();
-    let ours =
-        list(&metadata["packages"]).filter(|package| workspace.contains(text(&package["id"])));
+    let ours = list(&metadata["packages"]).filter(|package| workspace.contains(text(&package["id"])));
     let member = |package| {
         let package: &Value = package;
         let dependencies = list(&package["dependencies"])
-            .map(|d| Dependency {
-                name: text(&d["name"]),
-                development: d["kind"] == "dev",
-            })
+            .map(|d| Dependency { name: text(&d["name"]), development: d["kind"] == "dev" })
             .collect();
         // `publish` is null when it may go anywhere, and an empty list when it may not.
-        let published = package["publish"]
-            .as_array()
-            .is_none_or(|registries| !registries.is_empty());
-        Member {
-            name: text(&package["name"]),
-            published,
-            dependencies,
-        }
+        let published = package["publish"].as_array().is_none_or(|registries| !registries.is_empty());
+        Member { name: text(&package["name"]), published, dependencies }
     };
-    ours.map(member)
-        .map(|member| (member.name, member))
-        .collect()
+    ours.map(member).map(|member| (member.name, member)).collect()
 }
 
 pub(super) fn published_on_published(facts: &Facts) -> Result<String, Vec<String>> {
@@ -115,21 +74,11 @@ pub(super) fn published_on_published(facts: &Facts) -> Result<String, Vec<String
         broken.push("no published crate was found".into());
     }
     for member in &published {
-        let uses = member
-            .dependencies
-            .iter()
-            .filter_map(|dependency| members.get(dependency.name));
+        let uses = member.dependencies.iter().filter_map(|dependency| members.get(dependency.name));
         let unpublished = uses.filter(|used| !used.published);
         broken.extend(unpublished.map(|used| format!("{} depends on {}", member.name, used.name)));
     }
-    verdict(
-        published
-            .iter()
-            .map(|member| member.name)
-            .collect::<Vec<_>>()
-            .join(", "),
-        broken,
-    )
+    verdict(published.iter().map(|member| member.name).collect::<Vec<_>>().join(", "), broken)
 }
 
 pub(super) fn testkit_is_dev_only(facts: &Facts) -> Result<String, Vec<String>> {
@@ -137,13 +86,8 @@ pub(super) fn testkit_is_dev_only(facts: &Facts) -> Result<String, Vec<String>> 
     let Some(engine) = members.get("earmark") else {
         return Err(vec!["earmark was not found".into()]);
     };
-    let testkit = engine
-        .dependencies
-        .iter()
-        .filter(|dependency| dependency.name == "earmark-testkit");
-    let broken = testkit
-        .filter(|dependency| !dependency.development)
-        .map(|_| "earmark needs it to build".to_string());
+    let testkit = engine.dependencies.iter().filter(|dependency| dependency.name == "earmark-testkit");
+    let broken = testkit.filter(|dependency| !dependency.development).map(|_| "earmark needs it to build".to_string());
     verdict("so it is", broken.collect())
 }
 
@@ -151,71 +95,37 @@ pub(super) fn testkit_is_dev_only(facts: &Facts) -> Result<String, Vec<String>> 
 /// built by users, so what only `cfg(earmark_loom)` brings in is left out.
 pub(super) fn msrv(facts: &Facts) -> Result<String, Vec<String>> {
     let metadata = &facts.metadata;
-    let published: BTreeSet<&str> = members(metadata)
-        .values()
-        .filter(|member| member.published)
-        .map(|member| member.name)
-        .collect();
-    let packages: BTreeMap<&str, &Value> = list(&metadata["packages"])
-        .map(|p| (text(&p["id"]), p))
-        .collect();
-    let nodes: BTreeMap<&str, &Value> = list(&metadata["resolve"]["nodes"])
-        .map(|n| (text(&n["id"]), n))
-        .collect();
+    let published: BTreeSet<&str> =
+        members(metadata).values().filter(|member| member.published).map(|member| member.name).collect();
+    let packages: BTreeMap<&str, &Value> = list(&metadata["packages"]).map(|p| (text(&p["id"]), p)).collect();
+    let nodes: BTreeMap<&str, &Value> = list(&metadata["resolve"]["nodes"]).map(|n| (text(&n["id"]), n)).collect();
     let workspace: BTreeSet<&str> = strings(&metadata["workspace_members"]).collect();
     let mut open: Vec<&str> = workspace
         .iter()
-        .filter(|id| {
-            packages
-                .get(*id)
-                .is_some_and(|p| published.contains(text(&p["name"])))
-        })
+        .filter(|id| packages.get(*id).is_some_and(|p| published.contains(text(&p["name"]))))
         .copied()
         .collect();
-    let Some(ours) = open
-        .first()
-        .and_then(|id| version(&packages[id]["rust_version"]))
-    else {
+    let Some(ours) = open.first().and_then(|id| version(&packages[id]["rust_version"])) else {
         return Err(vec!["no published crate declares a rust-version".into()]);
     };
     let mut known: BTreeSet<&str> = open.iter().copied().collect();
     while let Some(id) = open.pop() {
         for edge in list(&nodes.get(id).unwrap_or(&&Value::Null)["deps"]) {
-            let built = |kind: &Value| {
-                kind["kind"] != "dev"
-                    && !kind["target"]
-                        .as_str()
-                        .unwrap_or("")
-                        .contains("earmark_loom")
-            };
+            let built =
+                |kind: &Value| kind["kind"] != "dev" && !kind["target"].as_str().unwrap_or("").contains("earmark_loom");
             if list(&edge["dep_kinds"]).any(built) && known.insert(text(&edge["pkg"])) {
                 open.push(text(&edge["pkg"]));
             }
         }
     }
-    let newer = known
-        .iter()
-        .filter_map(|id| packages.get(id))
-        .filter(|p| version(&p["rust_version"]) > Some(ours));
-    let newer = newer.map(|p| {
-        format!(
-            "{} {} asks for {}",
-            text(&p["name"]),
-            text(&p["version"]),
-            text(&p["rust_version"])
-        )
-    });
-    verdict(
-        format!("{}.{} for {} crates", ours.0, ours.1, known.len()),
-        newer.collect(),
-    )
+    let newer = known.iter().filter_map(|id| packages.get(id)).filter(|p| version(&p["rust_version"]) > Some(ours));
+    let newer =
+        newer.map(|p| format!("{} {} asks for {}", text(&p["name"]), text(&p["version"]), text(&p["rust_version"])));
+    verdict(format!("{}.{} for {} crates", ours.0, ours.1, known.len()), newer.collect())
 }
 
 fn version(value: &Value) -> Option<(u64, u64)> {
-    let mut parts = value
-        .as_str()?
-        .split('.')
-        .map(|part| part.parse::<u64>().ok());
+    let mut parts = value.as_str()?.split('.').map(|part| part.parse::<u64>().ok());
     Some((parts.next()??, parts.next()??))
 }
 
@@ -239,10 +149,7 @@ mod tests {
 
     fn tree(lines: &[&str]) -> Facts {
         let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
-        Facts {
-            tree: crates_of_tree(&lines),
-            ..Facts::default()
-        }
+        Facts { tree: crates_of_tree(&lines), ..Facts::default() }
     }
 
     const GOOD: &[&str] = &[
@@ -263,26 +170,14 @@ mod tests {
     #[test]
     fn a_runtime_a_missing_choice_and_too_many_crates_are_found() {
         let found = |lines: &[&str]| small_default_tree(&tree(lines)).unwrap_err().join("; ");
-        for name in [
-            "tokio",
-            "tokio-postgres",
-            "serde",
-            "serde_core",
-            "redis",
-            "mio",
-            "socket2",
-        ] {
+        for name in ["tokio", "tokio-postgres", "serde", "serde_core", "redis", "mio", "socket2"] {
             let line = format!("{name} v1.0.0");
             let bad = [GOOD, &[line.as_str()]].concat();
             assert_eq!(found(&bad), format!("{name} is in it"));
         }
         assert_eq!(found(&GOOD[..5]), "thiserror is not in it");
         let many: Vec<String> = (0..26).map(|n| format!("filler{n} v1.0.0")).collect();
-        let many: Vec<&str> = GOOD
-            .iter()
-            .copied()
-            .chain(many.iter().map(String::as_str))
-            .collect();
+        let many: Vec<&str> = GOOD.iter().copied().chain(many.iter().map(String::as_str)).collect();
         assert!(found(&many).starts_with("31 crates, at most 30"));
     }
 
@@ -308,18 +203,12 @@ mod tests {
     }
 
     fn facts(metadata: Value) -> Facts {
-        Facts {
-            metadata,
-            ..Facts::default()
-        }
+        Facts { metadata, ..Facts::default() }
     }
 
     #[test]
     fn a_good_workspace_passes() {
-        assert_eq!(
-            published_on_published(&facts(workspace())),
-            Ok("earmark, earmark-testkit".into())
-        );
+        assert_eq!(published_on_published(&facts(workspace())), Ok("earmark, earmark-testkit".into()));
         assert!(testkit_is_dev_only(&facts(workspace())).is_ok());
         assert_eq!(msrv(&facts(workspace())), Ok("1.88 for 3 crates".into()));
     }
@@ -328,10 +217,7 @@ mod tests {
     fn a_published_crate_on_an_unpublished_one_is_found() {
         let mut bad = workspace();
         bad["packages"][1]["publish"] = json!([]);
-        assert_eq!(
-            published_on_published(&facts(bad)).unwrap_err(),
-            ["earmark depends on earmark-testkit"]
-        );
+        assert_eq!(published_on_published(&facts(bad)).unwrap_err(), ["earmark depends on earmark-testkit"]);
     }
 
     #[test]
@@ -345,9 +231,6 @@ mod tests {
     fn a_dependency_that_needs_a_newer_compiler_is_found() {
         let mut bad = workspace();
         bad["packages"][3]["rust_version"] = json!("1.89.1");
-        assert_eq!(
-            msrv(&facts(bad)).unwrap_err(),
-            ["dashmap 6.2.1 asks for 1.89.1"]
-        );
+        assert_eq!(msrv(&facts(bad)).unwrap_err(), ["dashmap 6.2.1 asks for 1.89.1"]);
     }
 }

@@ -38,34 +38,16 @@ struct File {
 type Check = fn(&Facts) -> Result<String, Vec<String>>;
 
 const RULES: &[(&str, Check)] = &[
-    (
-        "default tree of the engine is small",
-        manifest::small_default_tree,
-    ),
-    (
-        "published crates depend on published crates",
-        manifest::published_on_published,
-    ),
-    (
-        "testkit is a development dependency of the engine",
-        manifest::testkit_is_dev_only,
-    ),
-    (
-        "no dependency asks for a newer compiler than we declare",
-        manifest::msrv,
-    ),
+    ("default tree of the engine is small", manifest::small_default_tree),
+    ("published crates depend on published crates", manifest::published_on_published),
+    ("testkit is a development dependency of the engine", manifest::testkit_is_dev_only),
+    ("no dependency asks for a newer compiler than we declare", manifest::msrv),
     ("unsafe stands in listed files only", text::unsafe_is_listed),
-    (
-        "no file names a machine or a registry host",
-        text::no_machine,
-    ),
+    ("no file names a machine or a registry host", text::no_machine),
     ("files are short", text::short_files),
     ("tests do not sleep", text::no_sleep_in_tests),
     ("every ignored test says why", text::ignored_with_reason),
-    (
-        "stock, reservation, wheel and their like do not know each other",
-        modules::middle_is_apart,
-    ),
+    ("stock, reservation, wheel and their like do not know each other", modules::middle_is_apart),
 ];
 
 pub(crate) fn suite(stage: &mut Stage<'_>) -> io::Result<()> {
@@ -81,18 +63,12 @@ pub(crate) fn suite(stage: &mut Stage<'_>) -> io::Result<()> {
                 seen.passed += 1;
             }
             Err(places) => {
-                places
-                    .iter()
-                    .for_each(|place| stage.fail(format!("{name}: {place}")));
+                places.iter().for_each(|place| stage.fail(format!("{name}: {place}")));
                 seen.failed += 1;
             }
         }
     }
-    seen.ran.push(format!(
-        "{} rules over {} files",
-        RULES.len(),
-        facts.files.len()
-    ));
+    seen.ran.push(format!("{} rules over {} files", RULES.len(), facts.files.len()));
     stage.report().seen.push(seen);
     stage.report().ran_for += started.elapsed();
     Ok(())
@@ -118,20 +94,10 @@ fn gather(stage: &mut Stage<'_>) -> io::Result<Option<Facts>> {
 fn cargo(stage: &mut Stage<'_>, args: &[&str]) -> io::Result<Option<Vec<String>>> {
     let output = stage.house().cargo(None, "").args(args).output()?;
     if output.status.success() {
-        return Ok(Some(
-            String::from_utf8_lossy(&output.stdout)
-                .lines()
-                .map(str::to_string)
-                .collect(),
-        ));
+        return Ok(Some(String::from_utf8_lossy(&output.stdout).lines().map(str::to_string).collect()));
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    stage.fail(format!(
-        "cargo {}: {}: {}",
-        args.join(" "),
-        output.status,
-        said.trim()
-    ));
+    stage.fail(format!("cargo {}: {}: {}", args.join(" "), output.status, said.trim()));
     Ok(None)
 }
 
@@ -140,21 +106,12 @@ fn cargo(stage: &mut Stage<'_>, args: &[&str]) -> io::Result<Option<Vec<String>>
 fn files(house: &House) -> io::Result<Vec<File>> {
     let listed = house
         .command("git")
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .output()
         .ok()
         .filter(|git| git.status.success() && !git.stdout.is_empty());
     let paths: Vec<String> = match listed {
-        Some(git) => String::from_utf8_lossy(&git.stdout)
-            .split_terminator('\0')
-            .map(str::to_string)
-            .collect(),
+        Some(git) => String::from_utf8_lossy(&git.stdout).split_terminator('\0').map(str::to_string).collect(),
         None => {
             let mut paths = Vec::new();
             walk(house.root(), "", &mut paths)?;
@@ -162,12 +119,7 @@ fn files(house: &House) -> io::Result<Vec<File>> {
         }
     };
     // A file may be deleted and still listed, and what is not UTF-8 is no text.
-    let read = |path: String| {
-        Some(File::new(
-            &path,
-            &std::fs::read_to_string(house.root().join(&path)).ok()?,
-        ))
-    };
+    let read = |path: String| Some(File::new(&path, &std::fs::read_to_string(house.root().join(&path)).ok()?));
     Ok(paths.into_iter().filter_map(read).collect())
 }
 
@@ -175,15 +127,9 @@ fn walk(root: &Path, inside: &str, paths: &mut Vec<String>) -> io::Result<()> {
     for entry in std::fs::read_dir(root.join(inside))? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let path = if inside.is_empty() {
-            name.clone()
-        } else {
-            format!("{inside}/{name}")
-        };
+        let path = if inside.is_empty() { name.clone() } else { format!("{inside}/{name}") };
         match entry.file_type()? {
-            kind if kind.is_dir() && !["target", ".git"].contains(&name.as_str()) => {
-                walk(root, &path, paths)?
-            }
+            kind if kind.is_dir() && !["target", ".git"].contains(&name.as_str()) => walk(root, &path, paths)?,
             kind if kind.is_file() => paths.push(path),
             _ => {}
         }
@@ -194,30 +140,20 @@ fn walk(root: &Path, inside: &str, paths: &mut Vec<String>) -> io::Result<()> {
 impl File {
     fn new(path: &str, text: &str) -> File {
         let code = path.ends_with(".rs").then(|| code_of(text));
-        File {
-            path: path.to_string(),
-            text: text.to_string(),
-            code,
-        }
+        File { path: path.to_string(), text: text.to_string(), code }
     }
 }
 
 impl Facts {
     /// Rust files with their code.
     fn rust(&self) -> impl Iterator<Item = (&File, &str)> {
-        self.files
-            .iter()
-            .filter_map(|file| Some((file, file.code.as_deref()?)))
+        self.files.iter().filter_map(|file| Some((file, file.code.as_deref()?)))
     }
 }
 
 /// The answer of a rule: what it saw, or where it is broken.
 fn verdict(what: impl Into<String>, broken: Vec<String>) -> Result<String, Vec<String>> {
-    if broken.is_empty() {
-        Ok(what.into())
-    } else {
-        Err(broken)
-    }
+    if broken.is_empty() { Ok(what.into()) } else { Err(broken) }
 }
 
 #[cfg(test)]
@@ -227,14 +163,8 @@ mod tests {
     impl Facts {
         /// A checkout that holds these files.
         pub(super) fn with(files: &[(&str, &str)]) -> Facts {
-            let files = files
-                .iter()
-                .map(|(path, text)| File::new(path, text))
-                .collect();
-            Facts {
-                files,
-                ..Facts::default()
-            }
+            let files = files.iter().map(|(path, text)| File::new(path, text)).collect();
+            Facts { files, ..Facts::default() }
         }
     }
 

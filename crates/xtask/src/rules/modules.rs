@@ -30,19 +30,13 @@ pub(super) fn middle_is_apart(facts: &Facts) -> Result<String, Vec<String>> {
         }
     }
     let absent = MIDDLE.iter().filter(|name| !looked_at.contains(name));
-    broken.extend(
-        absent.map(|name| format!("{CORE}{name} has no file: is the rule still about something?")),
-    );
+    broken.extend(absent.map(|name| format!("{CORE}{name} has no file: is the rule still about something?")));
     verdict(format!("{} files", looked_at.len()), broken)
 }
 
 /// How many `super` lead from a file to the crate: `stock/mod.rs` and `stock.rs` one, `stock/table.rs` two.
 fn depth(inside: &str) -> usize {
-    let parts = inside
-        .trim_end_matches(".rs")
-        .trim_end_matches("/mod")
-        .split('/')
-        .count();
+    let parts = inside.trim_end_matches(".rs").trim_end_matches("/mod").split('/').count();
     parts.max(1)
 }
 
@@ -68,12 +62,7 @@ fn named_from_the_root(code: &str, depth: usize) -> Vec<(usize, String)> {
 
 /// `a::b` names `a`; `{a::{b, c}, d}` names `a` and `d`.
 fn first_names(path: &str) -> Vec<String> {
-    let word = |text: &str| {
-        text.trim_start()
-            .chars()
-            .take_while(|c| is_word(*c))
-            .collect::<String>()
-    };
+    let word = |text: &str| text.trim_start().chars().take_while(|c| is_word(*c)).collect::<String>();
     let Some(group) = path.strip_prefix('{') else {
         return vec![word(path)];
     };
@@ -98,18 +87,10 @@ mod tests {
     use super::*;
 
     fn find(path: &str, code: &str) -> Vec<String> {
-        let filler: Vec<String> = MIDDLE
-            .iter()
-            .map(|name| format!("{CORE}{name}/mod.rs"))
-            .collect();
-        let mut files: Vec<(&str, &str)> = filler
-            .iter()
-            .map(|path| (path.as_str(), "mod x;"))
-            .collect();
+        let filler: Vec<String> = MIDDLE.iter().map(|name| format!("{CORE}{name}/mod.rs")).collect();
+        let mut files: Vec<(&str, &str)> = filler.iter().map(|path| (path.as_str(), "mod x;")).collect();
         files.push((path, code));
-        middle_is_apart(&Facts::with(&files))
-            .err()
-            .unwrap_or_default()
+        middle_is_apart(&Facts::with(&files)).err().unwrap_or_default()
     }
 
     #[test]
@@ -130,39 +111,19 @@ mod tests {
         ] {
             assert_eq!(find(path, code).len(), 1, "{code}");
         }
-        assert_eq!(
-            find("crates/earmark/src/wheel/mod.rs", "use super::stock;").len(),
-            1
-        );
-        assert_eq!(
-            find(
-                "crates/earmark/src/wheel.rs",
-                "mod t { use super::super::stock; }"
-            )
-            .len(),
-            1
-        );
+        assert_eq!(find("crates/earmark/src/wheel/mod.rs", "use super::stock;").len(), 1);
+        assert_eq!(find("crates/earmark/src/wheel.rs", "mod t { use super::super::stock; }").len(), 1);
     }
 
     #[test]
     fn others_may_name_all_of_them() {
-        assert_eq!(
-            find(
-                "crates/earmark/src/inventory/carts.rs",
-                "use crate::{stock, wheel};"
-            ),
-            [""; 0]
-        );
-        assert_eq!(
-            find("crates/earmark-testkit/src/stock/a.rs", "use crate::wheel;"),
-            [""; 0]
-        );
+        assert_eq!(find("crates/earmark/src/inventory/carts.rs", "use crate::{stock, wheel};"), [""; 0]);
+        assert_eq!(find("crates/earmark-testkit/src/stock/a.rs", "use crate::wheel;"), [""; 0]);
     }
 
     #[test]
     fn a_missing_module_is_found() {
-        let found =
-            middle_is_apart(&Facts::with(&[("crates/earmark/src/stock.rs", "")])).unwrap_err();
+        let found = middle_is_apart(&Facts::with(&[("crates/earmark/src/stock.rs", "")])).unwrap_err();
         assert_eq!(found.len(), 2);
     }
 }

@@ -33,10 +33,7 @@ pub(crate) struct EngineShop {
 }
 
 impl EngineShop {
-    pub(crate) fn new(
-        world: &World,
-        clock: &SaleClock,
-    ) -> Result<EngineShop, Box<dyn std::error::Error>> {
+    pub(crate) fn new(world: &World, clock: &SaleClock) -> Result<EngineShop, Box<dyn std::error::Error>> {
         let inventory = Inventory::builder()
             .clock(clock.clone())
             // A simulated second is over in 20 real ms, less than a busy machine may keep the driver
@@ -54,13 +51,7 @@ impl EngineShop {
         }
         let inventory = Arc::new(inventory);
         let driver = Driver::spawn(Arc::clone(&inventory), SWEEP_EVERY);
-        Ok(EngineShop {
-            inventory,
-            lines,
-            channels,
-            ttl: Ttl::millis(TTL_MS)?,
-            _driver: driver?,
-        })
+        Ok(EngineShop { inventory, lines, channels, ttl: Ttl::millis(TTL_MS)?, _driver: driver? })
     }
 }
 
@@ -78,20 +69,13 @@ impl Shop for EngineShop {
             return;
         };
         let cause = Cause::none().with_source("flash-sale");
-        let (span, answer) = log.time(|| {
-            self.inventory
-                .receive(self.lines[line as usize], quantity, &cause)
-        });
+        let (span, answer) = log.time(|| self.inventory.receive(self.lines[line as usize], quantity, &cause));
         let op = match delivery {
             Delivery::Opening => Op::Open,
             Delivery::Restock => Op::Receive,
         };
         let result = answer.map_or(Outcome::Refused, |_| Outcome::Ok);
-        log.push(
-            span.call(op)
-                .with_item(line, units.into())
-                .with_result(result),
-        );
+        log.push(span.call(op).with_item(line, units.into()).with_result(result));
     }
 
     fn look(&self, line: u32) -> Look {
@@ -112,32 +96,16 @@ impl Shop for EngineShop {
         let snapshot = self.inventory.levels_all();
         let finals = finals(&snapshot, log.clock().ns());
         let verification = self.inventory.verify();
-        let mut audit: Vec<String> = verification
-            .differences
-            .iter()
-            .map(|difference| format!("{difference:?}"))
-            .collect();
+        let mut audit: Vec<String> =
+            verification.differences.iter().map(|difference| format!("{difference:?}")).collect();
         if !snapshot.settled {
             audit.push("the snapshot of all lines did not settle, though nobody bought".into());
         }
-        let channels = self
-            .inventory
-            .channel_counts()
-            .into_iter()
-            .filter(|counts| counts.reserved > 0);
+        let channels = self.inventory.channel_counts().into_iter().filter(|counts| counts.reserved > 0);
         let channels = channels.map(|counts| {
-            let figures = [
-                counts.reserved,
-                counts.confirmed,
-                counts.released,
-                counts.expired,
-            ];
+            let figures = [counts.reserved, counts.confirmed, counts.released, counts.expired];
             (counts.label.to_string(), figures)
         });
-        Closing {
-            finals,
-            audit,
-            channels: channels.collect(),
-        }
+        Closing { finals, audit, channels: channels.collect() }
     }
 }

@@ -5,8 +5,8 @@
 //! the reservation is confirmed.
 
 use earmark::{
-    ConfirmError, End, Item, Key, Owner, PaymentError, Quantity, ReleaseError, ReservationId,
-    ReserveError, ReserveRequest, Reserved,
+    ConfirmError, End, Item, Key, Owner, PaymentError, Quantity, ReleaseError, ReservationId, ReserveError,
+    ReserveRequest, Reserved,
 };
 use earmark_testkit::history::{self, Ended, Op, Outcome};
 
@@ -46,18 +46,11 @@ impl<'a> EngineTill<'a> {
     }
 
     /// Writes a first reserve down.
-    fn reserved(
-        &mut self,
-        span: Span,
-        items: history::Items,
-        answer: &Result<Reserved, ReserveError>,
-    ) {
+    fn reserved(&mut self, span: Span, items: history::Items, answer: &Result<Reserved, ReserveError>) {
         self.live.took(span.length_ns());
         let call = span.call(Op::Reserve).with_items(items);
         self.log.push(match answer {
-            Ok(reserved) => call
-                .with_id(id(reserved.id))
-                .with_deadline(self.log.clock().ns_of(reserved.deadline)),
+            Ok(reserved) => call.with_id(id(reserved.id)).with_deadline(self.log.clock().ns_of(reserved.deadline)),
             Err(error) => call.with_result(refusal(error)),
         });
         match answer {
@@ -83,11 +76,7 @@ impl<'a> EngineTill<'a> {
             }
             Err(error) if first.is_none() && sold_out(error) => {
                 self.live.repeats_alike.add(1);
-                self.log.push(
-                    span.call(Op::Reserve)
-                        .with_items(items)
-                        .with_result(Outcome::Refused),
-                );
+                self.log.push(span.call(Op::Reserve).with_items(items).with_result(Outcome::Refused));
             }
             _ => self.reserved(span, items, answer), // another answer: an effect of its own
         }
@@ -95,8 +84,7 @@ impl<'a> EngineTill<'a> {
 
     /// Writes down a call on a reservation.
     fn on_ticket(&mut self, span: Span, op: Op, ticket: ReservationId, result: Outcome) {
-        self.log
-            .push(span.call(op).with_id(id(ticket)).with_result(result));
+        self.log.push(span.call(op).with_id(id(ticket)).with_result(result));
     }
 }
 
@@ -104,10 +92,7 @@ impl Till for EngineTill<'_> {
     type Ticket = ReservationId;
 
     fn read(&mut self, line: u32) -> u32 {
-        self.shop
-            .inventory
-            .available(self.shop.lines[line as usize])
-            .unwrap_or(0)
+        self.shop.inventory.available(self.shop.lines[line as usize]).unwrap_or(0)
     }
 
     fn reserve(&mut self, order: &Order, attempt: Attempt<ReservationId>) -> Answer<ReservationId> {
@@ -120,10 +105,7 @@ impl Till for EngineTill<'_> {
                 reserved
             })
         });
-        let items = order.items().iter().map(|(line, units)| history::Item {
-            line: *line,
-            qty: u64::from(*units),
-        });
+        let items = order.items().iter().map(|(line, units)| history::Item { line: *line, qty: u64::from(*units) });
         let items = items.collect();
         match attempt {
             Attempt::First => self.reserved(span, items, &answer),
@@ -142,11 +124,7 @@ impl Till for EngineTill<'_> {
         let (result, done) = match answer {
             Ok(deadline) => {
                 let deadline = self.log.clock().ns_of(deadline);
-                self.log.push(
-                    span.call(Op::BeginPayment)
-                        .with_id(id(ticket))
-                        .with_deadline(deadline),
-                );
+                self.log.push(span.call(Op::BeginPayment).with_id(id(ticket)).with_deadline(deadline));
                 return Done::Yes;
             }
             Err(PaymentError::Ended { end, .. }) => (told(end), Done::Gone),
@@ -212,11 +190,7 @@ impl Till for EngineTill<'_> {
             return;
         };
         let stock_id = self.shop.lines[line as usize];
-        let (span, answer) = self.log.time(|| {
-            self.shop
-                .inventory
-                .reserve(stock_id, quantity, self.shop.ttl)
-        });
+        let (span, answer) = self.log.time(|| self.shop.inventory.reserve(stock_id, quantity, self.shop.ttl));
         let items = history::Items::one(line, units.into());
         match answer {
             Ok(guard) => {

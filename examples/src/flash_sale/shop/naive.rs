@@ -24,10 +24,7 @@ pub(crate) struct NaiveShop {
 impl NaiveShop {
     pub(crate) fn new(world: &World) -> NaiveShop {
         let zeros = || world.lines.iter().map(|_| AtomicI64::new(0)).collect();
-        NaiveShop {
-            left: zeros(),
-            sold: zeros(),
-        }
+        NaiveShop { left: zeros(), sold: zeros() }
     }
 
     /// Sells, whatever is left.
@@ -44,12 +41,7 @@ impl Shop for NaiveShop {
     const HAMMERED: bool = false;
 
     fn till<'a>(&'a self, log: Log, live: &'a Live) -> NaiveTill<'a> {
-        NaiveTill {
-            shop: self,
-            log,
-            live,
-            sales: 0,
-        }
+        NaiveTill { shop: self, log, live, sales: 0 }
     }
 
     fn deliver(&self, line: u32, units: u32, delivery: Delivery, log: &mut Log) {
@@ -89,10 +81,7 @@ impl Shop for NaiveShop {
                 blocked: 0,
             }
         });
-        Closing {
-            finals: finals.collect(),
-            ..Closing::default()
-        }
+        Closing { finals: finals.collect(), ..Closing::default() }
     }
 }
 
@@ -107,12 +96,7 @@ pub(crate) struct NaiveTill<'a> {
 
 fn items(order: &Order) -> history::Items {
     let items = order.items().iter();
-    items
-        .map(|(line, units)| history::Item {
-            line: *line,
-            qty: u64::from(*units),
-        })
-        .collect()
+    items.map(|(line, units)| history::Item { line: *line, qty: u64::from(*units) }).collect()
 }
 
 impl Till for NaiveTill<'_> {
@@ -126,9 +110,7 @@ impl Till for NaiveTill<'_> {
     /// One more look, right before the payment: the best that can be done here.
     fn reserve(&mut self, order: &Order, _: Attempt<()>) -> Answer<()> {
         let shop = self.shop;
-        let there = |(line, units): &(u32, u32)| {
-            shop.left[*line as usize].load(SeqCst) >= i64::from(*units)
-        };
+        let there = |(line, units): &(u32, u32)| shop.left[*line as usize].load(SeqCst) >= i64::from(*units);
         let (span, there) = self.log.time(|| order.items().iter().all(there));
         if there {
             return Answer::Held(());
@@ -159,8 +141,7 @@ impl Till for NaiveTill<'_> {
         self.live.pairs.add(1);
         self.sales += 1;
         let id = Id::from_parts(u64::from(self.log.thread()), self.sales);
-        self.log
-            .push(span.call(Op::Reserve).with_items(items(order)).with_id(id));
+        self.log.push(span.call(Op::Reserve).with_items(items(order)).with_id(id));
         self.log.push(span.call(Op::Confirm).with_id(id));
         Done::Yes
     }

@@ -7,15 +7,14 @@ use earmark_testkit::history::{Ended, Id, Outcome, Short};
 /// A refused reserve, for the judge.
 pub(crate) fn refusal(error: &ReserveError) -> Outcome {
     match error {
-        ReserveError::Insufficient {
-            line, available, ..
-        } => Outcome::short(line.index() as u32, u64::from(*available)),
+        ReserveError::Insufficient { line, available, .. } => {
+            Outcome::short(line.index() as u32, u64::from(*available))
+        }
         ReserveError::OutOfStock { line, .. } => Outcome::short(line.index() as u32, 0),
         ReserveError::CartShort { short } => {
-            let short = short.iter().map(|item| Short {
-                line: item.line.index() as u32,
-                available: Some(item.available.into()),
-            });
+            let short = short
+                .iter()
+                .map(|item| Short { line: item.line.index() as u32, available: Some(item.available.into()) });
             Outcome::Insufficient(short.collect())
         }
         ReserveError::Contended { .. } => Outcome::Contended,
@@ -27,9 +26,7 @@ pub(crate) fn refusal(error: &ReserveError) -> Outcome {
 pub(crate) fn sold_out(error: &ReserveError) -> bool {
     matches!(
         error,
-        ReserveError::Insufficient { .. }
-            | ReserveError::OutOfStock { .. }
-            | ReserveError::CartShort { .. }
+        ReserveError::Insufficient { .. } | ReserveError::OutOfStock { .. } | ReserveError::CartShort { .. }
     )
 }
 

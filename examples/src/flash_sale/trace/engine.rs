@@ -2,10 +2,7 @@
 
 use std::error::Error;
 
-use earmark::{
-    Cause, Inventory, Item, LineSpec, Quantity, ReserveError, ReserveRequest, StockError, StockId,
-    Ttl,
-};
+use earmark::{Cause, Inventory, Item, LineSpec, Quantity, ReserveError, ReserveRequest, StockError, StockId, Ttl};
 use earmark_testkit::Final;
 use earmark_testkit::history::{self, Op, Outcome};
 
@@ -46,11 +43,7 @@ impl Store {
             .build()?;
         let declare = |sku: &String| inventory.declare(LineSpec::new(sku));
         let lines = sales.skus.iter().map(declare).collect::<Result<_, _>>()?;
-        Ok(Store {
-            inventory,
-            lines,
-            ttl: Ttl::millis(TTL_MS)?,
-        })
+        Ok(Store { inventory, lines, ttl: Ttl::millis(TTL_MS)? })
     }
 
     /// Units come in.
@@ -82,20 +75,10 @@ impl Store {
             let Ok(quantity) = Quantity::try_from(*units) else {
                 continue;
             };
-            request = request.with_items([Item {
-                line: self.lines[*sku as usize],
-                quantity,
-            }]);
+            request = request.with_items([Item { line: self.lines[*sku as usize], quantity }]);
         }
         let items = || -> history::Items {
-            invoice
-                .cart
-                .iter()
-                .map(|(sku, units)| history::Item {
-                    line: *sku,
-                    qty: *units,
-                })
-                .collect()
+            invoice.cart.iter().map(|(sku, units)| history::Item { line: *sku, qty: *units }).collect()
         };
         loop {
             let (span, answer) = log.time(|| self.inventory.reserve_with(&request));
@@ -144,9 +127,7 @@ impl Store {
             let adjust = || self.inventory.adjust(line, -delta, &Cause::none());
             match stock_call(log, Op::AdjustDown, sku, units, adjust) {
                 // Another thread took some meanwhile, or is about to: look again.
-                Err(StockError::Short { .. } | StockError::Contended { .. }) => {
-                    std::thread::yield_now()
-                }
+                Err(StockError::Short { .. } | StockError::Contended { .. }) => std::thread::yield_now(),
                 _ => return,
             }
         }
@@ -157,10 +138,7 @@ impl Store {
         let snapshot = self.inventory.levels_all();
         let finals = finals(&snapshot, log.clock().ns());
         let verification = self.inventory.verify();
-        let audit = verification
-            .differences
-            .iter()
-            .map(|difference| format!("{difference:?}"));
+        let audit = verification.differences.iter().map(|difference| format!("{difference:?}"));
         (finals, audit.collect())
     }
 }
@@ -186,14 +164,12 @@ fn stock_call<T>(
 
 fn verdict(error: &ReserveError) -> Verdict {
     match error {
-        ReserveError::Insufficient {
-            line, available, ..
-        } => Verdict::Short(vec![(line.index() as u32, u64::from(*available))]),
+        ReserveError::Insufficient { line, available, .. } => {
+            Verdict::Short(vec![(line.index() as u32, u64::from(*available))])
+        }
         ReserveError::OutOfStock { line, .. } => Verdict::Short(vec![(line.index() as u32, 0)]),
         ReserveError::CartShort { short } => {
-            let short = short
-                .iter()
-                .map(|item| (item.line.index() as u32, u64::from(item.available)));
+            let short = short.iter().map(|item| (item.line.index() as u32, u64::from(item.available)));
             Verdict::Short(short.collect())
         }
         other => Verdict::Other(other.to_string()),

@@ -72,21 +72,14 @@ impl Replay {
         let calls = recorder.finish()?;
         let (figures, report) = Figures::of(&calls, &finals, took);
         let differs = (self.threads == 1).then(|| compare(sales, &opening, &verdicts, &finals));
-        let outcome = TraceOutcome::new(
-            self, sales, &verdicts, took, differs, audit, figures, report,
-        );
+        let outcome = TraceOutcome::new(self, sales, &verdicts, took, differs, audit, figures, report);
         Ok((outcome, calls))
     }
 
     /// Units by SKU when the doors open. Never so many that a line could run over.
     fn opening(&self, sales: &Sales) -> Vec<u64> {
         let skus = sales.demand.iter().zip(&sales.moved);
-        skus.map(|(demand, moved)| {
-            self.stock_share
-                .floor_of(*demand)
-                .min(u64::from(UNITS_MAX) - moved)
-        })
-        .collect()
+        skus.map(|(demand, moved)| self.stock_share.floor_of(*demand).min(u64::from(UNITS_MAX) - moved)).collect()
     }
 
     /// Books every invoice; the verdicts on carts come back in the order of invoices.
@@ -114,17 +107,11 @@ impl Replay {
                     scope.spawn(|| work(log))
                 })
                 .collect();
-            workers
-                .into_iter()
-                .flat_map(|worker| worker.join().expect("a worker does not panic"))
-                .collect()
+            workers.into_iter().flat_map(|worker| worker.join().expect("a worker does not panic")).collect()
         });
         let took = started.elapsed();
         booked.sort_unstable_by_key(|(place, _)| *place);
-        (
-            booked.into_iter().map(|(_, verdict)| verdict).collect(),
-            took,
-        )
+        (booked.into_iter().map(|(_, verdict)| verdict).collect(), took)
     }
 }
 
@@ -133,12 +120,7 @@ fn take(invoices: &[Invoice], place: usize) -> (usize, Option<&Invoice>) {
 }
 
 /// Books everything again, the plain way, and says where the engine's answers differ from it.
-fn compare(
-    sales: &Sales,
-    opening: &[u64],
-    verdicts: &[Option<Verdict>],
-    finals: &[Final],
-) -> Vec<String> {
+fn compare(sales: &Sales, opening: &[u64], verdicts: &[Option<Verdict>], finals: &[Final]) -> Vec<String> {
     let mut reference = Reference::new(opening);
     let mut differs = Vec::new();
     for (invoice, verdict) in sales.invoices.iter().zip(verdicts) {
@@ -150,28 +132,18 @@ fn compare(
             Some(Verdict::Other(_)) => false,
         };
         if !same {
-            differs.push(format!(
-                "invoice {}: {verdict:?}, by the books short of {short:?}",
-                invoice.number
-            ));
+            differs.push(format!("invoice {}: {verdict:?}, by the books short of {short:?}", invoice.number));
         }
     }
     for seen in finals {
         let sku = seen.line as usize;
         let (available, committed) = (reference.available[sku], reference.committed[sku]);
         if (seen.available, seen.committed) != (available, committed) {
-            differs.push(format!(
-                "{}: {seen:?}, by the books {available} + {committed}",
-                sales.skus[sku]
-            ));
+            differs.push(format!("{}: {seen:?}, by the books {available} + {committed}", sales.skus[sku]));
         }
     }
     if finals.len() != sales.skus.len() {
-        differs.push(format!(
-            "{} lines at the end, {} SKUs",
-            finals.len(),
-            sales.skus.len()
-        ));
+        differs.push(format!("{} lines at the end, {} SKUs", finals.len(), sales.skus.len()));
     }
     differs
 }

@@ -53,10 +53,7 @@ pub struct TraceOutcome {
 }
 
 impl TraceOutcome {
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "it is the list of what came of it"
-    )]
+    #[allow(clippy::too_many_arguments, reason = "it is the list of what came of it")]
     pub(super) fn new(
         replay: &Replay,
         sales: &Sales,
@@ -67,13 +64,7 @@ impl TraceOutcome {
         figures: Figures,
         report: Report,
     ) -> TraceOutcome {
-        let count = |is: fn(&Verdict) -> bool| {
-            verdicts
-                .iter()
-                .flatten()
-                .filter(|verdict| is(verdict))
-                .count() as u64
-        };
+        let count = |is: fn(&Verdict) -> bool| verdicts.iter().flatten().filter(|verdict| is(verdict)).count() as u64;
         TraceOutcome {
             threads: replay.threads,
             stock_share: replay.stock_share,
@@ -84,16 +75,8 @@ impl TraceOutcome {
             carts: count(|_| true),
             carts_reserved: count(|verdict| *verdict == Verdict::Sold),
             carts_short: count(|verdict| matches!(verdict, Verdict::Short(_))),
-            returned: sales
-                .invoices
-                .iter()
-                .flat_map(|invoice| invoice.returned.values())
-                .sum(),
-            written_off: sales
-                .invoices
-                .iter()
-                .flat_map(|invoice| invoice.written_off.values())
-                .sum(),
+            returned: sales.invoices.iter().flat_map(|invoice| invoice.returned.values()).sum(),
+            written_off: sales.invoices.iter().flat_map(|invoice| invoice.written_off.values()).sum(),
             took,
             differs,
             audit,
@@ -154,57 +137,29 @@ impl TraceOutcome {
 /// The report to read.
 impl fmt::Display for TraceOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [rows, invoices, skus] =
-            [self.rows, self.invoices as u64, self.skus as u64].map(thousands);
+        let [rows, invoices, skus] = [self.rows, self.invoices as u64, self.skus as u64].map(thousands);
         let share = self.stock_share;
         entry(
             f,
             "trace",
-            format_args!(
-                "{rows} rows, {invoices} invoices, {skus} SKUs; in stock at first: {share} of demand"
-            ),
+            format_args!("{rows} rows, {invoices} invoices, {skus} SKUs; in stock at first: {share} of demand"),
         )?;
         for (kind, rows) in &self.bad {
-            entry(
-                f,
-                "passed over",
-                format_args!("{} rows: {kind}", thousands(*rows)),
-            )?;
+            entry(f, "passed over", format_args!("{} rows: {kind}", thousands(*rows)))?;
         }
-        let [carts, sold, short] =
-            [self.carts, self.carts_reserved, self.carts_short].map(thousands);
+        let [carts, sold, short] = [self.carts, self.carts_reserved, self.carts_short].map(thousands);
         let rate = thousands(self.carts_per_second() as u64);
-        entry(
-            f,
-            "carts",
-            format_args!("{carts}: {sold} reserved and confirmed, {short} short; {rate} a second"),
-        )?;
+        entry(f, "carts", format_args!("{carts}: {sold} reserved and confirmed, {short} short; {rate} a second"))?;
         let [returned, written_off] = [self.returned, self.written_off].map(thousands);
-        entry(
-            f,
-            "besides",
-            format_args!("{returned} units came back, {written_off} were to be written off"),
-        )?;
+        entry(f, "besides", format_args!("{returned} units came back, {written_off} were to be written off"))?;
         write_figures(f, &self.figures)?;
         match &self.differs {
-            None => entry(
-                f,
-                "book-keeping",
-                format_args!("not compared: {} threads book in any order", self.threads),
-            )?,
+            None => entry(f, "book-keeping", format_args!("not compared: {} threads book in any order", self.threads))?,
             Some(none) if none.is_empty() => {
-                entry(
-                    f,
-                    "book-keeping",
-                    format_args!("equal to the plain one, cart by cart and SKU by SKU"),
-                )?;
+                entry(f, "book-keeping", format_args!("equal to the plain one, cart by cart and SKU by SKU"))?;
             }
             Some(differs) => {
-                entry(
-                    f,
-                    "book-keeping",
-                    format_args!("DIFFERS from the plain one {} times", differs.len()),
-                )?;
+                entry(f, "book-keeping", format_args!("DIFFERS from the plain one {} times", differs.len()))?;
                 for line in differs.iter().take(10) {
                     writeln!(f, "   {line}")?;
                 }

@@ -62,11 +62,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Sales, Box<dyn std::error::Error>
     let read = || {
         let mut file = BufReader::new(File::open(path)?);
         let packed = file.fill_buf()?.starts_with(&GZIP);
-        if packed {
-            read(MultiGzDecoder::new(file))
-        } else {
-            read(file)
-        }
+        if packed { read(MultiGzDecoder::new(file)) } else { read(file) }
     };
     read().map_err(|error| format!("{}: {error}", path.display()).into())
 }
@@ -74,10 +70,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Sales, Box<dyn std::error::Error>
 /// Reads all rows. A row that makes no sense is counted and passed over; only a source that cannot be
 /// read, or has other columns, is an error.
 pub(crate) fn read(source: impl Read) -> Result<Sales, Box<dyn std::error::Error>> {
-    let mut reader = csv::ReaderBuilder::new()
-        .flexible(true)
-        .buffer_capacity(1 << 16)
-        .from_reader(source);
+    let mut reader = csv::ReaderBuilder::new().flexible(true).buffer_capacity(1 << 16).from_reader(source);
     let columns = Columns::of(reader.byte_headers()?)?;
     let mut sales = Sales::default();
     let mut numbers: HashMap<String, u32> = HashMap::new();
@@ -85,9 +78,7 @@ pub(crate) fn read(source: impl Read) -> Result<Sales, Box<dyn std::error::Error
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record)? {
         sales.rows += 1;
-        let entered = columns
-            .row(&record)
-            .and_then(|row| sales.enter(&row, &mut numbers, &mut places));
+        let entered = columns.row(&record).and_then(|row| sales.enter(&row, &mut numbers, &mut places));
         if let Err(kind) = entered {
             *sales.bad.entry(kind).or_default() += 1;
         }
@@ -98,12 +89,8 @@ pub(crate) fn read(source: impl Read) -> Result<Sales, Box<dyn std::error::Error
 impl Columns {
     fn of(header: &ByteRecord) -> Result<Columns, String> {
         let find = |name: &str| {
-            let mut names = header
-                .iter()
-                .map(|field| field.strip_prefix(b"\xef\xbb\xbf").unwrap_or(field));
-            names
-                .position(|field| field == name.as_bytes())
-                .ok_or(format!("the first line has no column {name}"))
+            let mut names = header.iter().map(|field| field.strip_prefix(b"\xef\xbb\xbf").unwrap_or(field));
+            names.position(|field| field == name.as_bytes()).ok_or(format!("the first line has no column {name}"))
         };
         Ok(Columns {
             invoice: find("InvoiceNo")?,
@@ -121,10 +108,7 @@ impl Columns {
         let row = Row {
             invoice: text(self.invoice)?,
             sku: text(self.sku)?,
-            quantity: text(self.quantity)?
-                .trim()
-                .parse()
-                .map_err(|_| "quantity is no whole number")?,
+            quantity: text(self.quantity)?.trim().parse().map_err(|_| "quantity is no whole number")?,
         };
         let cancelled = row.invoice.starts_with('C');
         match row {
@@ -132,9 +116,7 @@ impl Columns {
             Row { sku: "", .. } => Err("no SKU"),
             Row { sku, .. } if sku.len() > NAME_BYTES_MAX => Err("SKU too long"),
             Row { quantity: 0, .. } => Err("zero quantity"),
-            Row { quantity, .. } if quantity > 0 && cancelled => {
-                Err("cancellation of a positive quantity")
-            }
+            Row { quantity, .. } if quantity > 0 && cancelled => Err("cancellation of a positive quantity"),
             row => Ok(row),
         }
     }
@@ -164,10 +146,7 @@ impl Sales {
             sku
         });
         let place = places.get(row.invoice).copied().unwrap_or_else(|| {
-            self.invoices.push(Invoice {
-                number: row.invoice.to_string(),
-                ..Invoice::default()
-            });
+            self.invoices.push(Invoice { number: row.invoice.to_string(), ..Invoice::default() });
             places.insert(row.invoice.to_string(), self.invoices.len() - 1);
             self.invoices.len() - 1
         });
@@ -205,8 +184,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_counted_by_kind() {
-        let sales =
-            sales("1,A,0\n1,A\n1,A,x\n,A,1\n1,,1\nC1,A,1\n1,B,1073741824\n1,A,1.5\n1,A,1\n");
+        let sales = sales("1,A,0\n1,A\n1,A,x\n,A,1\n1,,1\nC1,A,1\n1,B,1073741824\n1,A,1.5\n1,A,1\n");
         assert_eq!(sales.rows, 9);
         assert_eq!(sales.bad.values().sum::<u64>(), 8);
         assert_eq!(sales.bad["quantity is no whole number"], 2);

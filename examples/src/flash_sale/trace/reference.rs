@@ -14,20 +14,15 @@ pub(crate) struct Reference {
 
 impl Reference {
     pub(crate) fn new(opening: &[u64]) -> Reference {
-        Reference {
-            available: opening.to_vec(),
-            committed: vec![0; opening.len()],
-        }
+        Reference { available: opening.to_vec(), committed: vec![0; opening.len()] }
     }
 
     /// Books an invoice; of its cart, what was short. Nothing short: all of it was sold.
     pub(crate) fn book(&mut self, invoice: &Invoice) -> Vec<Short> {
         let there = |sku: &u32| self.available[*sku as usize];
         let wanted = invoice.cart.iter();
-        let short: Vec<Short> = wanted
-            .filter(|(sku, units)| there(sku) < **units)
-            .map(|(sku, _)| (*sku, there(sku)))
-            .collect();
+        let short: Vec<Short> =
+            wanted.filter(|(sku, units)| there(sku) < **units).map(|(sku, _)| (*sku, there(sku))).collect();
         if short.is_empty() {
             for (sku, units) in &invoice.cart {
                 self.available[*sku as usize] -= units;

@@ -21,10 +21,10 @@ impl World<'_> {
     fn cause(&mut self, dice: &mut Dice) -> Cause {
         let mut cause = Cause::none();
         if dice.roll(5) == 0 {
-            cause = cause.with_source(["warehouse", "count", ""][dice.roll(100).saturating_sub(97) as usize]);
+            cause = cause.with_source(["warehouse", "count", ""][dice.roll(12).saturating_sub(9) as usize]);
         }
         if dice.roll(8) == 0 {
-            cause = cause.with_external_ref(&"r".repeat(if dice.roll(24) == 0 { 257 } else { 7 }));
+            cause = cause.with_external_ref(&"r".repeat(if dice.roll(6) == 0 { 257 } else { 7 }));
         }
         match self.key(dice.word()) {
             Some(key) => cause.with_key(key),
@@ -132,7 +132,7 @@ impl World<'_> {
         let (what, arguments, found, expected);
         if set {
             let counted = (i64::from(on_hand) + delta).max(0) as u32;
-            expected = if dice.roll(6) == 0 { on_hand + 1 } else { on_hand };
+            expected = if dice.roll(3) == 0 { on_hand + 1 } else { on_hand };
             (what, arguments) = ("adjust_set", format!("{expected} {counted}"));
             found = self.engine.adjust_set(line, expected, counted, &cause);
             return self.commanded(what, arguments, line, &cause, &found, |books, available, _| {

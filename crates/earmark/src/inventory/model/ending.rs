@@ -6,6 +6,7 @@ use super::classes;
 use super::ops::{Dice, Step};
 use super::reference::Stand;
 use super::world::{Check, Command, KeySaid, Said, World, ensure, key_said, said};
+use crate::clock::Ttl;
 use crate::error::ShortItem;
 use crate::inventory::{CloseMode, Item, Key, Late, Resolution, State};
 use crate::{
@@ -54,7 +55,7 @@ impl World<'_> {
 
     pub(super) fn extend(&mut self, step: Step) -> Check {
         let id = self.id(step.a);
-        let ttl = self.ttl(step);
+        let ttl = if step.b % 3 == 0 { Ttl::MAX } else { self.ttl(step) };
         let found = self.engine.extend(id, ttl);
         self.see("extend", classes::extend(&found.clone().map(drop)));
         let Some(phase) = self.lost("extend", id, said!(ExtendError, &found, id))? else { return Ok(()) };
@@ -88,7 +89,10 @@ impl World<'_> {
     pub(super) fn part(&mut self, step: Step, confirm: bool) -> Check {
         let mut dice = Dice::of(step);
         let id = self.id(dice.word());
-        let held = self.truth.items(id);
+        let mut held = self.truth.items(id);
+        if !matches!(self.truth.stand(id), Stand::Live(_)) {
+            held = BTreeMap::from([(self.known_line(dice.word()), 1)]); // it will not matter
+        }
         let mut part: Vec<Item> = Vec::new();
         let shape = dice.roll(12);
         for (line, units) in &held {
@@ -302,9 +306,7 @@ impl World<'_> {
                 self.truth.end(id, End::Confirmed, &items);
                 Ok(())
             }
-            Stand::Ended(..) | Stand::Unknown => {
-                self.lost("late", id, said!(ReacquireError, &found, id)).map(drop)
-            }
+            Stand::Ended(..) | Stand::Unknown => self.lost("late", id, said!(ReacquireError, &found, id)).map(drop),
         }
     }
 

@@ -24,6 +24,8 @@ use world::{Run, World};
 
 /// Steps of one case, on average.
 const STEPS: usize = 400;
+/// Cases of one profile in a row.
+const CASES: u32 = 5;
 
 #[test]
 fn p1_to_p11_against_a_plain_map() {
@@ -46,34 +48,36 @@ fn run(steps: u64) {
     println!("model: seed {seed} (repeat with EARMARK_SEED={seed})");
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let cases = (steps + steps / 16).div_ceil(STEPS as u64) + 8;
-    let config = Config {
-        cases: cases as u32,
-        failure_persistence: None,
-        max_shrink_iters: 20_000,
-        max_shrink_time: 30_000,
-        ..Config::default()
-    };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let counted = RefCell::new(Run::default());
     let started = Instant::now();
-    let lists = (ops::setup(), proptest::collection::vec(ops::step(), 1..2 * STEPS));
-    let result = runner.run(&lists, |(set, steps)| one_case(&set, &steps, &counted, false).map_err(fail));
-    match result {
-        Ok(()) => {}
-        Err(TestError::Fail(why, (set, steps))) => {
-            println!("model: smallest case, {} steps, {set:#?}", steps.len());
-            let again = one_case(&set, &steps, &counted, true);
-            panic!("model: seed {seed}: {why}; again: {again:?}");
+    // Each profile has its share, so that a short run reaches every class too.
+    let mut profile = 0;
+    while counted.borrow().steps < steps {
+        bytes[8..16].copy_from_slice(&counted.borrow().cases.to_le_bytes());
+        let config = Config { cases: CASES, failure_persistence: None, max_shrink_time: 30_000, ..Config::default() };
+        let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+        let lists = (ops::setup(profile), proptest::collection::vec(ops::step(), 1..2 * STEPS));
+        match runner.run(&lists, |(set, steps)| one_case(&set, &steps, &counted, false).map_err(fail)) {
+            Ok(()) => profile = (profile + 1) % ops::PROFILES,
+            Err(TestError::Fail(why, (set, steps))) => {
+                println!("model: smallest case, {} steps, {set:#?}", steps.len());
+                let again = one_case(&set, &steps, &counted, true);
+                panic!("model: seed {seed}: {why}; again: {again:?}");
+            }
+            Err(other) => panic!("model: seed {seed}: {other}"),
         }
-        Err(other) => panic!("model: seed {seed}: {other}"),
     }
     let counted = counted.into_inner();
     let (table, missed) = counted.tally.judge();
     let [second, quarter, fortnight, wrap] = counted.turns;
     println!("outcome classes:\n{table}");
     println!("crossed with reservations alive: 2^10 ms {second}, 2^20 {quarter}, 2^30 {fortnight}, 2^37 {wrap} times");
-    println!("contended beside a backlog: {} times, allowed: {}; {:.1?} in all", counted.contended, counted.allowed, started.elapsed());
+    println!(
+        "contended beside a backlog: {} times, allowed: {}; {:.1?} in all",
+        counted.contended,
+        counted.allowed,
+        started.elapsed()
+    );
     println!(
         "ran: model {} operations in {} cases, seed {seed}, {} classes",
         counted.steps,
@@ -96,6 +100,7 @@ fn fail(why: String) -> TestCaseError {
 
 fn one_case(set: &Setup, steps: &[Step], run: &RefCell<Run>, told: bool) -> Result<(), String> {
     let mut world = World::new(set, run)?;
+    world.open_shop()?;
     for (at, step) in steps.iter().enumerate() {
         if told {
             println!("{at:3}: at {} {:?} {step:?}", world.truth.now, step.kind(set.profile));

@@ -51,6 +51,7 @@ pub(super) enum Kind {
     Build,
     Channels,
     Backlog,
+    Crowd,
     Reenter,
     Again,
 }
@@ -69,6 +70,7 @@ pub(super) const PROFILES: usize = 10;
 pub(super) const STOCK: usize = 1;
 pub(super) const OWNERS: usize = 2;
 pub(super) const KEYS: usize = 3;
+pub(super) const CROWD: usize = 5;
 pub(super) const AGES: usize = 7;
 pub(super) const BACKLOG: usize = 9;
 
@@ -107,7 +109,7 @@ const WEIGHTS: [&[(Kind, u16)]; PROFILES] = [
     // 4: late payments
     &[(Kind::Late, 90), (Kind::Reserve, 60), (Kind::Clock, 60), (Kind::Get, 30)],
     // 5: a crowd
-    &[(Kind::Reserve, 180), (Kind::ReserveBatch, 60), (Kind::Extend, 30)],
+    &[(Kind::Crowd, 6), (Kind::Reserve, 120), (Kind::ReserveBatch, 40), (Kind::Extend, 30)],
     // 6: closing
     &[(Kind::Close, 4), (Kind::ReserveWith, 20)],
     // 7: ages of time
@@ -125,7 +127,7 @@ const WEIGHTS: [&[(Kind, u16)]; PROFILES] = [
         (Kind::ReserveOwned, 20),
     ],
     // 9: backlogs
-    &[(Kind::Backlog, 1)],
+    &[(Kind::Backlog, 3)],
 ];
 
 /// What every profile does too.
@@ -134,7 +136,7 @@ const BASE: &[(Kind, u16)] = &[
     (Kind::Names, 4),
     (Kind::Receive, 14),
     (Kind::Adjust, 3),
-    (Kind::AdjustSet, 2),
+    (Kind::AdjustSet, 5),
     (Kind::Block, 3),
     (Kind::Unblock, 3),
     (Kind::SafetyStock, 3),
@@ -167,7 +169,7 @@ const BASE: &[(Kind, u16)] = &[
     (Kind::Advance, 8),
     (Kind::Sweep, 6),
     (Kind::Build, 4),
-    (Kind::Channels, 2),
+    (Kind::Channels, 4),
     (Kind::Reenter, 1),
     (Kind::Again, 6),
 ];
@@ -209,8 +211,8 @@ const STARTS: [u64; 8] = [
     (1 << 37) - 20 * 86_400_000,
 ];
 
-pub(super) fn setup() -> impl Strategy<Value = Setup> {
-    (0..PROFILES, 0..STARTS.len(), any::<[u8; 12]>()).prop_map(|(profile, start, dice)| {
+pub(super) fn setup(profile: usize) -> impl Strategy<Value = Setup> {
+    (0..STARTS.len(), any::<[u8; 12]>()).prop_map(move |(start, dice)| {
         let one_of = |at: usize, choices: &[u64]| choices[usize::from(dice[at]) % choices.len()];
         let ttl = |millis| Ttl::millis(millis).unwrap_or(Ttl::MAX);
         let sized = |at, choices: &[u64]| usize::try_from(one_of(at, choices)).unwrap_or(usize::MAX);
@@ -219,7 +221,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
             profile,
             start: STARTS[start],
             lines_max: sized(0, &[3, 4, 6]),
-            reservations_max: if profile == BACKLOG { 3_000 } else { sized(1, &[1, 8, 30, 60]) },
+            reservations_max: if profile == BACKLOG { 3_000 } else if profile == CROWD { 1 } else { sized(1, &[1, 8, 30, 60]) },
             ended_retention: one_of(2, &[0, 50, 1_000, 1_000, 60_000]),
             ended_capacity: sized(3, &[0, 4, 64, 1_000, 16_384]),
             expired_retention: one_of(4, &[0, 200, 60_000, 900_000, 900_000]),

@@ -202,11 +202,16 @@ impl Reference {
         let (now, retention) = (self.now, self.set.expired_retention);
         let over = self.parked.len().saturating_sub(self.set.expired_capacity);
         let parked = std::mem::take(&mut self.parked);
+        // Of those that were swept together any may be the oldest.
+        let oldest = over.checked_sub(1).and_then(|last| self.all[&parked[last]].swept);
         for (at, id) in parked.into_iter().enumerate() {
             let Some(held) = self.all.get_mut(&id) else { continue };
             let until = held.swept.unwrap_or(now) + retention;
             // ALLOWED: one that was taken up again counts against the capacity until its time is over.
             let taken_up = held.state != State::Ended(End::Expired);
+            if held.swept == oldest && !taken_up && oldest.is_some() {
+                held.freed = Some(now);
+            }
             if taken_up && at >= over && until > now {
                 self.parked.push(id);
             } else if taken_up {
@@ -416,7 +421,9 @@ impl Reference {
         let mut short = Vec::new();
         for (&line, &units) in wants {
             let available = self.available(line) + kept(line);
-            if available < units && let Ok(asked) = Quantity::new(units) {
+            if available < units
+                && let Ok(asked) = Quantity::new(units)
+            {
                 short.push(ShortItem { line, asked, available });
             }
             let takes = units.min(available);

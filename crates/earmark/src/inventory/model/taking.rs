@@ -13,21 +13,19 @@ use crate::{
 };
 
 /// Reservations of one backlog: more than several helping calls can settle.
-const BACKLOG: u32 = 1_500;
+const BACKLOG: u32 = 2_600;
 
 impl World<'_> {
     pub(super) fn reserve(&mut self, step: Step, by_name: bool) -> Check {
         let mut dice = Dice::of(step);
-        let line = self.line(dice.word());
+        let line = if by_name && step.b % 3 == 0 { StockId::new(u32::MAX) } else { self.line(dice.word()) };
         let (quantity, ttl) = (self.units(line, dice.word()), self.ttl(step));
         let request = ReserveRequest::new(ttl).with_item(line, quantity);
         let engine = Arc::clone(&self.engine);
         if !by_name {
             let found = engine.reserve(line, quantity, ttl);
-            let known = self.check_plain(&request, found.as_ref().map(|guard| guard.reserved()).map_err(Clone::clone))?;
-            return found.map_or(Ok(()), |guard| {
-                if known { self.guarded(dice.roll(16), guard) } else { self.keep(guard.detach()) }
-            });
+            self.check_served(&request, &bare(&found))?;
+            return found.map_or(Ok(()), |guard| self.guarded(dice.roll(16), guard));
         }
         let (sku, location) = self.name_of(line);
         let found = match &location {
@@ -35,25 +33,14 @@ impl World<'_> {
             None => engine.reserve_named(&sku, quantity, ttl),
         };
         if self.truth.line(line).is_none() {
-            let expected = ReserveError::UnknownName {
-                sku: sku.as_str().into(),
-                location: location.as_deref().map(Into::into),
-            };
+            let expected =
+                ReserveError::UnknownName { sku: sku.as_str().into(), location: location.as_deref().map(Into::into) };
             let found = found.map(|guard| guard.detach());
             self.run.borrow_mut().tally.see_reserve(&found.clone().map(drop));
             return self.same("reserve_named", &found, &Err(expected));
         }
-        self.check_plain(&request, found.as_ref().map(|guard| guard.reserved()).map_err(Clone::clone))?;
+        self.check_served(&request, &bare(&found))?;
         found.map_or(Ok(()), |guard| self.guarded(dice.roll(16), guard))
-    }
-
-    fn keep(&mut self, _id: ReservationId) -> Check {
-        Ok(())
-    }
-
-    fn check_plain(&mut self, request: &ReserveRequest, found: Result<Reserved, ReserveError>) -> Result<bool, String> {
-        self.check_served(request, &found)?;
-        Ok(found.is_ok())
     }
 
     /// A name that fits the line; of an undeclared line one that nobody has.
@@ -136,10 +123,10 @@ impl World<'_> {
         let engine = Arc::clone(&self.engine);
         let replay = request.key.is_some();
         let found = engine.reserve_with(&request);
-        self.check_served(&request, &found.as_ref().map(|guard| guard.reserved()).map_err(Clone::clone))?;
+        self.check_served(&request, &bare(&found))?;
         self.noted(Command::Reserve(request));
         match found {
-            Ok(guard) if replay => self.keep(guard.detach()),
+            Ok(guard) if replay => self.same("detach", &guard.id(), &guard.detach()),
             Ok(guard) => self.guarded(dice.roll(16), guard),
             Err(_) => Ok(()),
         }
@@ -167,7 +154,7 @@ impl World<'_> {
                 let found = guard.release();
                 self.check_release(id, &found)
             }
-            _ => self.keep(guard.detach()),
+            _ => self.same("detach", &guard.id(), &guard.detach()),
         }
     }
 
@@ -362,7 +349,7 @@ impl World<'_> {
     pub(super) fn backlog(&mut self, step: Step) -> Check {
         let line = self.known_line(step.a);
         let Some(books) = self.truth.line(line) else { return Ok(()) };
-        if books.retired || self.truth.closed {
+        if books.retired || books.on_hand > 1 << 20 || self.truth.closed {
             return Ok(());
         }
         let room = self.truth.set.reservations_max.saturating_sub(self.truth.live.len() + self.truth.parked.len());
@@ -378,16 +365,18 @@ impl World<'_> {
                 let _ = guard.detach();
                 reserved
             });
-            self.check_taken(&ReserveRequest::new(ttl).with_item(line, Quantity::ONE), &found, None)?;
+            let reserved = found.map_err(|error| format!("reserve of a backlog: {error}"))?;
+            let request = ReserveRequest::new(ttl).with_item(line, Quantity::ONE);
+            self.check_made(&request, reserved, BTreeMap::from([(line, 1)]))?;
         }
         self.move_to(self.truth.after(ttl))?;
         let all = Quantity::new(self.truth.line(line).map_or(1, |books| books.on_hand + 1)).unwrap_or(Quantity::ONE);
         for call in 0..2 * many / super::world::HELP as u32 {
             let before = self.engine.counts().expired;
-            let contended = if call % 2 == 0 {
+            let contended = if call % 3 < 2 {
                 let request = ReserveRequest::new(Ttl::MIN).with_item(line, all);
                 let found = self.engine.reserve(line, all, Ttl::MIN).map(|guard| guard.reserved());
-                self.check_plain(&request, found.clone())?;
+                self.check_served(&request, &found)?;
                 matches!(found, Err(ReserveError::Contended { .. }))
             } else {
                 let found = self.engine.block(line, all, "backlog", &Cause::none());
@@ -396,6 +385,27 @@ impl World<'_> {
             };
             let expired = self.engine.counts().expired - before;
             ensure!(!contended || expired > 0, "P10: contended, and the backlog did not shrink");
+        }
+        Ok(())
+    }
+
+    /// Reservations until no more find room.
+    pub(super) fn crowd(&mut self, step: Step) -> Check {
+        let line = self.known_line(step.a);
+        if self.truth.line(line).is_none_or(|books| books.retired || books.on_hand > 1 << 20) || self.truth.closed {
+            return Ok(());
+        }
+        let many = Quantity::new(160).unwrap_or(Quantity::ONE);
+        let found = self.engine.receive(line, many, &Cause::none());
+        self.check_received(line, many, &Cause::none(), &found)?;
+        let ttl = self.truth.set.life_max;
+        let request = ReserveRequest::new(ttl).with_item(line, Quantity::ONE);
+        for _ in 0..many.get() {
+            let found = self.engine.reserve_batch(std::slice::from_ref(&request));
+            self.check_taken(&request, &found[0], None)?;
+            if found[0].is_err() {
+                break;
+            }
         }
         Ok(())
     }
@@ -473,6 +483,11 @@ impl World<'_> {
         self.truth.end(id, End::Released, &BTreeMap::new());
         Ok(())
     }
+}
+
+/// The answer without its guard.
+fn bare(found: &Result<crate::Guard<'_>, ReserveError>) -> Result<Reserved, ReserveError> {
+    found.as_ref().map(|guard| guard.reserved()).map_err(Clone::clone)
 }
 
 /// The decoded command, its key left out.

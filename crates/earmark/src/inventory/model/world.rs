@@ -10,9 +10,7 @@ use super::ops::{Kind, Step};
 use super::reference::{Reference, Remembered, Setup, Stand};
 use crate::clock::{Clock, Ttl};
 use crate::inventory::{Advanced, Cause, Inventory, Key, Levels, ReserveRequest, State};
-use crate::{
-    End, FullError, LineSpec, ManualClock, Phase, Quantity, ReservationId, StockId, Table, Timestamp,
-};
+use crate::{End, FullError, LineSpec, ManualClock, Phase, Quantity, ReservationId, StockId, Table, Timestamp};
 
 /// What a step found wrong.
 pub(super) type Check = Result<(), String>;
@@ -202,8 +200,13 @@ impl<'r> World<'r> {
         match dice % 16 {
             0..10 if !live.is_empty() => *live.iter().nth(at % live.len()).unwrap_or(&self.foreign),
             10..13 if !order.is_empty() => order[order.len() - 1 - at % order.len().min(12)],
-            13 | 14 if !order.is_empty() => order[at % order.len()],
-            _ if at % 2 == 0 => self.foreign,
+            13 if !order.is_empty() => {
+                let wanted = if at % 3 == 0 { End::Reacquired } else { End::Replaced };
+                let ended = |id: &&ReservationId| self.truth.all[*id].state == State::Ended(wanted);
+                *order.iter().rev().take(60).find(ended).unwrap_or(&order[at % order.len()])
+            }
+            0..15 if !order.is_empty() => order[order.len() - 1 - at % order.len().min(12)],
+            _ if dice % 32 < 16 => self.foreign,
             _ => {
                 let incarnation = self.engine.incarnation;
                 ReservationId { incarnation, slot: 1 << 20 | u32::from(dice), generation: 1 }
@@ -214,7 +217,7 @@ impl<'r> World<'r> {
     /// A key out of few; mostly none.
     pub(super) fn key(&self, dice: u16) -> Option<Key> {
         let few = if self.truth.set.profile == super::ops::KEYS { 12 } else { 40 };
-        let often = if self.truth.set.profile == super::ops::KEYS { 2 } else { 6 };
+        let often = if self.truth.set.profile == super::ops::KEYS { 2 } else { 5 };
         (dice % often == 0).then(|| self.engine.key(&format!("key {}", dice / often % few)))
     }
 
@@ -249,7 +252,11 @@ impl<'r> World<'r> {
         let stand = self.truth.stand(id);
         match (stand, said) {
             (Stand::Live(phase), Said::Other) => return Ok(Some(phase)),
-            (Stand::Ended(end, _), Said::Ended(told)) if end == told => self.see("end", classes::end(&told)),
+            (Stand::Ended(end, _), Said::Ended(told)) if end == told => {
+                if what != "get" {
+                    self.see("end", classes::end(&told));
+                }
+            }
             (Stand::Unknown, Said::NotFound) => {}
             (Stand::Ended(_, true), Said::NotFound) => {
                 if let Some(held) = self.truth.all.get_mut(&id) {
@@ -362,7 +369,10 @@ impl<'r> World<'r> {
         let verified = self.engine.verify();
         ensure!(verified.is_clean(), "P3: verify: {:?}", verified.differences);
         let (live, due) = (self.truth.live.len(), self.truth.due.len());
-        ensure!((live..=live + due).contains(&verified.reservations), "verify: {verified:?}, {live} live and {due} due");
+        ensure!(
+            (live..=live + due).contains(&verified.reservations),
+            "verify: {verified:?}, {live} live and {due} due"
+        );
         let paying = self.truth.live.iter().map(|id| self.truth.all[id].state);
         let paying = paying.filter(|state| !matches!(state, State::Live(Phase::Reserved))).count();
         self.check_paying(paying)?;
@@ -500,6 +510,7 @@ impl World<'_> {
             Kind::Build => self.build(step),
             Kind::Channels => self.channels(step),
             Kind::Backlog => self.backlog(step),
+            Kind::Crowd => self.crowd(step),
             Kind::Reenter => self.reenter(step),
             Kind::Again => self.again(step),
         }
