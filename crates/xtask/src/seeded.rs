@@ -33,7 +33,7 @@ pub(crate) struct Red {
 pub(crate) enum Build {
     /// Loom's atomics, profile `model`; the same build as the suite `loom`.
     Loom,
-    /// The engine as it ships, optimised, real atomics.
+    /// Real atomics, optimised, with debug assertions; the same build as the suite `progress`.
     Engine,
 }
 
@@ -55,7 +55,7 @@ impl Build {
     pub(crate) fn profile(self) -> &'static str {
         match self {
             Build::Loom => "model",
-            Build::Engine => "release",
+            Build::Engine => "model",
         }
     }
 }

@@ -50,6 +50,8 @@ pub(crate) enum Flags {
     Plain,
     /// The models: loom's atomics, and the breaks, so that both suites share one build.
     Loom,
+    /// The engine with the breaks and the steps built in.
+    Engine,
 }
 
 impl Flags {
@@ -57,6 +59,7 @@ impl Flags {
         match self {
             Flags::Plain => "",
             Flags::Loom => Build::Loom.rustflags(),
+            Flags::Engine => Build::Engine.rustflags(),
         }
     }
 
@@ -64,6 +67,7 @@ impl Flags {
         match self {
             Flags::Plain => None,
             Flags::Loom => Some(Build::Loom.target()),
+            Flags::Engine => Some(Build::Engine.target()),
         }
     }
 }
@@ -137,7 +141,7 @@ pub(crate) const SUITES: &[Suite] = &[
             // The heavy integration tests: every file under crates/earmark/tests/ with a test that is
             // ignored as heavy stands here.
             CargoTest {
-                build: &["--release", "-p", "earmark", "--test", "history", "--test", "progress", "--test", "alloc"],
+                build: &["--release", "-p", "earmark", "--test", "history", "--test", "alloc"],
                 tests: &["--include-ignored", SHOW],
                 flags: Flags::Plain,
                 expect: Expect::EveryBinary,
@@ -145,6 +149,18 @@ pub(crate) const SUITES: &[Suite] = &[
         ]),
         budget_s: 300,
         must_print: &["ran: "],
+    },
+    Suite {
+        name: "progress",
+        asks: "does a thread stopped inside a call leave the others working?",
+        work: Work::Tests(&[CargoTest {
+            build: &["-p", "earmark", "--lib", "--profile", "model"],
+            tests: &["progress_", "--test-threads", "1", "--nocapture"],
+            flags: Flags::Engine,
+            expect: Expect::EveryBinary,
+        }]),
+        budget_s: 60,
+        must_print: &["ran: progress "],
     },
     Suite {
         name: "loom",
@@ -223,7 +239,7 @@ mod tests {
 
     #[test]
     fn other_flags_have_a_target_directory_of_their_own() {
-        for flags in [Flags::Plain, Flags::Loom] {
+        for flags in [Flags::Plain, Flags::Loom, Flags::Engine] {
             assert_eq!(flags.rustflags().is_empty(), flags.target().is_none());
         }
     }

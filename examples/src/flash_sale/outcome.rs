@@ -196,6 +196,10 @@ impl Outcome {
             entry(f, "same key", format_args!("{alike} of {repeats} repeated calls were answered as the first time"))?;
             entry(f, "paid too late", format_args!("{late} confirms came after the deadline and were refused"))?;
         }
+        if self.sale.mode == Mode::Earmark {
+            let calls = thousands(self.sale.calls_max);
+            entry(f, "hammer", format_args!("held to {calls} calls in all, so that each can be judged"))?;
+        }
         if odd > 0 {
             entry(f, "unexpected", format_args!("{odd} answers that no agent should get"))?;
         }
@@ -218,7 +222,7 @@ pub(crate) fn write_figures(f: &mut fmt::Formatter<'_>, figures: &Figures) -> fm
     let [sold, refused, expired] = [figures.sold, figures.refused, figures.expired].map(thousands);
     let rate = thousands(figures.pairs_per_second as u64);
     entry(f, "sold", format_args!("{sold} units; {refused} reserves refused, {expired} reservations expired"))?;
-    entry(f, "pairs", format_args!("{rate} a second: reserve and end, every call timed and recorded"))?;
+    entry(f, "pairs", format_args!("{rate} a second: reserve and end, every call timed and written down"))?;
     let all = [("reserve call", figures.reserve), ("  granted ones", figures.granted)];
     for (label, Latency { p50_ns, p99_ns, p999_ns, max_ns }) in all {
         let [p50, p99, p999, max] = [p50_ns, p99_ns, p999_ns, max_ns].map(length);

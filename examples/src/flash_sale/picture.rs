@@ -82,10 +82,15 @@ impl Picture {
             return;
         }
         self.painted = Some(Instant::now());
-        let now = view.clock.ns();
+        // What comes after the closing is waiting, not selling.
+        let close_ns = view.open_ns + (view.sale.seconds * 1e9) as u64;
+        let now = view.clock.ns().min(close_ns);
         let pairs = live::sum(view.live, |live| &live.pairs);
         let (before, at) = self.pairs;
-        self.rate = (pairs - before) as f64 / (now - at.max(view.open_ns)).max(1) as f64 * 1e9;
+        let since = now - at.max(view.open_ns).min(now);
+        if since > 0 {
+            self.rate = (pairs - before) as f64 / since as f64 * 1e9;
+        }
         self.pairs = (pairs, now);
         match self.screen {
             Screen::Picture => {

@@ -44,6 +44,7 @@ pub(crate) fn work<I: Till>(till: &mut I, scene: Scene<'_>, mut shift: Shift) {
             }
         } else if may_hammer(till.log().calls(), now, scene.close_ns, shift.calls_max) {
             hammer(till, scene.world, rng);
+            std::thread::yield_now(); // with more workers than cores, the agents of the others come first
         } else {
             std::thread::park_timeout(WAIT_MAX.min(Duration::from_nanos(at - now)));
         }

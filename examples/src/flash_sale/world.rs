@@ -11,8 +11,7 @@ const TAIL: usize = 195;
 const HOT_SHARE: f64 = 0.6;
 /// How fast interest falls along the tail: the n-th SKU is picked as often as n to minus this says.
 const TAIL_SLOPE: f64 = 0.7;
-/// The part of the expected demand that lies in stock when the doors open.
-const HOT_STOCK: f64 = 0.3;
+/// The same part for the tail.
 const TAIL_STOCK: f64 = 0.9;
 /// The part of its opening stock that a hot SKU gets again in the middle of the sale.
 const RESTOCK: f64 = 0.25;
@@ -40,12 +39,12 @@ pub(crate) struct Line {
 impl World {
     /// Lines whose stock fits a demand of so many units in all.
     pub(crate) fn new(demand: f64) -> World {
-        let hot_weights: u32 = HOT.iter().map(|(_, weight)| weight).sum();
+        let hot_weights: u32 = HOT.iter().map(|(_, weight, _)| weight).sum();
         let tail_weights: Vec<f64> = (1..=TAIL).map(|n| (n as f64).powf(-TAIL_SLOPE)).collect();
         let tail_sum: f64 = tail_weights.iter().sum();
-        let hot = HOT.iter().map(|(sku, weight)| {
+        let hot = HOT.iter().map(|(sku, weight, stock)| {
             let share = HOT_SHARE * f64::from(*weight) / f64::from(hot_weights);
-            ((*sku).to_string(), share, HOT_STOCK, RESTOCK)
+            ((*sku).to_string(), share, *stock, RESTOCK)
         });
         let tail = tail_weights.iter().enumerate().map(|(n, weight)| {
             let share = (1.0 - HOT_SHARE) * weight / tail_sum;

@@ -54,7 +54,13 @@ fn run(steps: u64) {
     let mut profile = 0;
     while counted.borrow().steps < steps {
         bytes[8..16].copy_from_slice(&counted.borrow().cases.to_le_bytes());
-        let config = Config { cases: CASES, failure_persistence: None, max_shrink_time: 30_000, ..Config::default() };
+        let config = Config {
+            cases: CASES,
+            failure_persistence: None,
+            max_shrink_iters: 100_000,
+            max_shrink_time: 30_000, // milliseconds
+            ..Config::default()
+        };
         let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
         let lists = (ops::setup(profile), proptest::collection::vec(ops::step(), 1..2 * STEPS));
         match runner.run(&lists, |(set, steps)| one_case(&set, &steps, &counted, false).map_err(fail)) {
@@ -101,11 +107,12 @@ fn fail(why: String) -> TestCaseError {
 fn one_case(set: &Setup, steps: &[Step], run: &RefCell<Run>, told: bool) -> Result<(), String> {
     let mut world = World::new(set, run)?;
     world.open_shop()?;
+    let short = |why: String| why.chars().take(3_000).collect::<String>();
     for (at, step) in steps.iter().enumerate() {
         if told {
             println!("{at:3}: at {} {:?} {step:?}", world.truth.now, step.kind(set.profile));
         }
-        world.step(*step).map_err(|why| format!("step {at}, {:?}: {why}", step.kind(set.profile)))?;
+        world.step(*step).map_err(|why| format!("step {at}, {:?}: {}", step.kind(set.profile), short(why)))?;
     }
     Ok(())
 }

@@ -221,7 +221,13 @@ pub(super) fn setup(profile: usize) -> impl Strategy<Value = Setup> {
             profile,
             start: STARTS[start],
             lines_max: sized(0, &[3, 4, 6]),
-            reservations_max: if profile == BACKLOG { 3_000 } else if profile == CROWD { 1 } else { sized(1, &[1, 8, 30, 60]) },
+            reservations_max: if profile == BACKLOG {
+                3_000
+            } else if profile == CROWD {
+                1
+            } else {
+                sized(1, &[1, 8, 30, 60])
+            },
             ended_retention: one_of(2, &[0, 50, 1_000, 1_000, 60_000]),
             ended_capacity: sized(3, &[0, 4, 64, 1_000, 16_384]),
             expired_retention: one_of(4, &[0, 200, 60_000, 900_000, 900_000]),

@@ -71,7 +71,7 @@ pub(super) struct Held {
     pub(super) channel: Option<usize>,
     pub(super) key: Option<Key>,
     pub(super) metadata: Option<Arc<str>>,
-    /// An expired one whose units are back: since when.
+    /// An expired one whose units are back: since when, at the earliest.
     pub(super) swept: Option<u64>,
     /// The earliest moment at which its place may have been given to others, its end still told.
     pub(super) freed: Option<u64>,
@@ -183,9 +183,11 @@ impl Reference {
 
     /// All that is due is swept: its units are back.
     pub(super) fn settle(&mut self) {
+        let some = std::mem::take(&mut self.swept_some) > 0;
         for id in std::mem::take(&mut self.due) {
             let Some(held) = self.all.get_mut(&id) else { continue };
-            held.swept = Some(self.now);
+            // Where some were swept before, nobody knows which and when: at the deadline or later.
+            held.swept = if some { held.deadline } else { Some(self.now) };
             let units = held.items.values().map(|units| u64::from(*units)).sum::<u64>();
             self.counts.expired += 1;
             self.counts.expired_units += units;
@@ -202,14 +204,16 @@ impl Reference {
         let (now, retention) = (self.now, self.set.expired_retention);
         let over = self.parked.len().saturating_sub(self.set.expired_capacity);
         let parked = std::mem::take(&mut self.parked);
-        // Of those that were swept together any may be the oldest.
-        let oldest = over.checked_sub(1).and_then(|last| self.all[&parked[last]].swept);
+        // Of those that were swept together any may be the oldest. ALLOWED: one that was taken up again
+        // counts against the capacity until its time is over, so that others go before their turn.
+        let taken_up = parked.iter().filter(|id| self.all[id].state != State::Ended(End::Expired)).count();
+        let last = (over > 0).then(|| (over + taken_up).min(parked.len() - 1));
+        let oldest = last.and_then(|last| self.all[&parked[last]].swept);
         for (at, id) in parked.into_iter().enumerate() {
             let Some(held) = self.all.get_mut(&id) else { continue };
             let until = held.swept.unwrap_or(now) + retention;
-            // ALLOWED: one that was taken up again counts against the capacity until its time is over.
             let taken_up = held.state != State::Ended(End::Expired);
-            if held.swept == oldest && !taken_up && oldest.is_some() {
+            if !taken_up && oldest.is_some() && held.swept <= oldest {
                 held.freed = Some(now);
             }
             if taken_up && at >= over && until > now {
@@ -292,7 +296,8 @@ impl Reference {
         if freed + self.set.ended_retention <= self.now {
             return true;
         }
-        let recent = self.freed.iter().filter(|at| **at + self.set.ended_retention > self.now).count();
+        let recent =
+            self.freed.iter().filter(|at| **at + self.set.ended_retention > self.now).count() + self.swept_some;
         recent > self.set.ended_capacity || recent + self.live.len() + self.parked.len() > self.set.reservations_max
     }
 

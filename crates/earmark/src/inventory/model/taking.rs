@@ -305,7 +305,6 @@ impl World<'_> {
         let Some(phase) = self.lost("replace", old, said!(Error, found, old))? else { return Ok(()) };
         if matches!(found, Err(Error::Reserve(ReserveError::Contended { .. }))) {
             // ALLOWED: the helping sweep meets the old one, which this very call is changing.
-            ensure!(!verdict.refusals.is_empty(), "P4: replace: {found:?}, expected success");
             self.run.borrow_mut().allowed += 1;
             return self.swept_once(false);
         }
