@@ -195,7 +195,7 @@ pub enum Table {
     Owners,
     /// Keys inside the window: setting `keys_max`.
     Keys,
-    /// Channel labels: at most 65,535.
+    /// Channel labels: at most 65,534.
     Channels,
 }
 

@@ -179,7 +179,7 @@ pub(crate) const BREAKS: &[Break] = &[
     },
     Break {
         name: "L_page_blind",
-        bug: "a page's free slots are looked at and not taken",
+        bug: "a slot is taken from its page without looking again",
         red: &[loom("loom_r4_no_slot")],
     },
     Break {

@@ -3,8 +3,15 @@
 use rand::RngExt;
 use rand::distr::weighted::WeightedIndex;
 
-/// How often each hot SKU is picked, out of the picks that go to hot ones.
-const HOT: &[(&str, u32)] = &[("CONSOLE", 5), ("SNEAKER-42", 4), ("FESTIVAL-PASS", 3), ("GPU-24G", 2), ("DOLL-LTD", 2)];
+/// Each hot SKU: how often it is picked, out of the picks that go to hot ones, and the part of the
+/// expected demand that lies in stock when the doors open.
+const HOT: &[(&str, u32, f64)] = &[
+    ("CONSOLE", 5, 0.25),
+    ("SNEAKER-42", 4, 0.35),
+    ("FESTIVAL-PASS", 3, 0.3),
+    ("GPU-24G", 2, 0.15),
+    ("DOLL-LTD", 2, 0.45),
+];
 /// SKUs of the long tail.
 const TAIL: usize = 195;
 /// The share of all picks that goes to hot SKUs.

@@ -50,8 +50,8 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Starts the thread. The period is brought between 1 ms and 1 s, and to half of `time_slack` at most; 1 to 2 ms is what expiry to the
-    /// tick needs.
+    /// Starts the thread. The period is brought between 1 ms and 1 s, and to half of `time_slack` at
+    /// most; 1 to 2 ms is what expiry to the tick needs.
     ///
     /// # Errors
     /// What the operating system says when it cannot start a thread.

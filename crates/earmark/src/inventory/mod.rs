@@ -84,7 +84,8 @@ const NO_CHANNEL: u16 = 0;
 /// **Lock-free, and without allocation once grown**: [`reserve`](Self::reserve) by [`StockId`] without
 /// owner, key or metadata, [`confirm`](Self::confirm), [`release`](Self::release),
 /// [`extend`](Self::extend), [`begin_payment`](Self::begin_payment), [`available`](Self::available).
-/// By name, key or owner a call takes one shard of a map. Commands on stock lock that line's books,
+/// By name, key or owner a call takes one shard of a map, and so does one on a reservation that has an
+/// owner, a key, metadata or more than one item. Commands on stock lock that line's books,
 /// which no reservation does.
 ///
 /// **Visibility**: what a thread wrote before a call that succeeded is visible to whoever learns of the
@@ -245,7 +246,7 @@ impl Inventory {
     /// The channel of this label, interned at its first use.
     ///
     /// # Errors
-    /// [`RequestError`]-free; a label of bad length or the 65,535th label is a [`DeclareError`].
+    /// [`DeclareError`]: the label is empty or longer than 128 bytes, or there are 65,534 labels already.
     pub fn channel(&self, label: &str) -> Result<Channel, DeclareError> {
         check_name("channel", label, NAME_BYTES_MAX)?;
         if let Some(id) = self.channel_ids.get(label) {

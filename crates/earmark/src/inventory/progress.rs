@@ -18,7 +18,7 @@ use crate::*;
 const OPERATIONS: usize = 100_000;
 const THREADS: usize = 2;
 /// Far more than the operations take.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 struct World {
     inventory: Inventory,

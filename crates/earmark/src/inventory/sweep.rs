@@ -57,7 +57,8 @@ impl Parked {
 impl Inventory {
     /// Moves time on to `now` and ends what is due, looking at `sweep_budget` slots at most. Call it
     /// every millisecond or two, or let a [`Driver`](crate::Driver) do so. A `now` before the last one
-    /// counts as the last one.
+    /// counts as the last one; one more than 398 days after the last complete sweep is cut to that, and
+    /// the next call goes on from there. Calls in between still read the inventory's own clock.
     ///
     /// ```
     /// # use earmark::*;

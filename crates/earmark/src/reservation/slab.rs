@@ -24,7 +24,7 @@ use crate::seeded::{Break, on};
 use crate::sync::apart;
 use crate::sync::atomic::{
     AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 // Counts and hints that order nothing: loom need not explore them.
 use std::sync::atomic::AtomicU64 as Hint;
@@ -151,6 +151,11 @@ impl Slab {
                 continue;
             }
             let bit = mask & mask.wrapping_neg();
+            if on(Break::PageBlind) {
+                lane.word.store(seen & !bit, Release);
+                let slot = (seen >> MASK_BITS) as usize * PAGE_LEN + bit.trailing_zeros() as usize;
+                return Some((slot as u32, self.slots.get(slot)?));
+            }
             match lane.word.compare_exchange_weak(seen, seen & !bit, AcqRel, Acquire) {
                 Ok(_) => {
                     let slot = (seen >> MASK_BITS) as usize * PAGE_LEN + bit.trailing_zeros() as usize;
@@ -222,7 +227,7 @@ impl Slab {
                 return None;
             }
             self.reusable_len.fetch_sub(1, Relaxed);
-            let free = if on(Break::PageBlind) { head.free.load(Acquire) } else { head.free.swap(0, AcqRel) };
+            let free = head.free.swap(0, AcqRel);
             if free != 0 {
                 return Some((page as u64, free));
             }

@@ -2,7 +2,8 @@
 
 use super::classes;
 use super::ops::{Dice, Step};
-use super::world::{Check, Command, KeySaid, World, ensure, key_said};
+use super::said::{KeySaid, key_said};
+use super::world::{Check, Command, World, ensure};
 use crate::inventory::{Cause, Levels};
 use crate::{BLOCK_REASONS_MAX, NameError, Quantity, StockError, StockId, UNITS_MAX};
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::classes;
 use super::ops::{Dice, Step};
 use super::reference::Stand;
-use super::world::{Check, Command, KeySaid, Said, World, ensure, key_said, said};
+use super::said::{KeySaid, Said, key_said, said};
+use super::world::{Check, Command, World, ensure};
 use crate::clock::Ttl;
 use crate::error::ShortItem;
 use crate::inventory::{CloseMode, Item, Key, Late, Resolution, State};
@@ -273,7 +274,12 @@ impl World<'_> {
             Stand::Ended(End::Expired, may_forget) => {
                 let forgettable = may_forget || self.is_parked_no_more(id);
                 if found == Err(ReacquireError::NotFound { id }) {
-                    ensure!(forgettable && !unswept, "late: {id} not found, but what it held is remembered");
+                    ensure!(
+                        forgettable && !unswept,
+                        "late: {id} not found, but what it held is remembered: {:?}, of {:?}",
+                        self.truth.all[&id],
+                        self.truth.parked
+                    );
                     return Ok(());
                 }
                 let mut short = Vec::new();
@@ -318,7 +324,8 @@ impl World<'_> {
 
     /// What an expired one held may be forgotten long before its end is.
     fn is_parked_no_more(&self, id: ReservationId) -> bool {
-        self.truth.all[&id].freed.is_some()
+        let held = &self.truth.all[&id];
+            held.freed.or_else(|| self.truth.perhaps_freed(held)).is_some()
     }
 
     pub(super) fn close(&mut self, step: Step) -> Check {

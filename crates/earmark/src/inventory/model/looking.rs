@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::classes::{self, Retry};
 use super::ops::{Dice, Step};
 use super::reference::{Line, Stand};
-use super::world::{Check, Said, TURNS, World, ensure};
+use super::said::Said;
+use super::world::{Check, TURNS, World, ensure};
 use crate::inventory::{Cause, ChannelCounts, Filter, Inventory, Item, Reservation, State};
 use crate::{
     DeclareError, End, FullError, LineSpec, NameError, Phase, Quantity, ReservationId, StockError, StockId, Table,
@@ -133,7 +134,7 @@ impl World<'_> {
         let wanted = match step.b % 6 {
             0 => State::Ended(End::Replaced),
             1 => State::Ended(End::Reacquired),
-            2 => State::Live(Phase::InReview),
+            2 | 3 => State::Live(Phase::InReview),
             _ => State::Live(Phase::Paying),
         };
         let recent = self.truth.order.iter().rev().take(100);

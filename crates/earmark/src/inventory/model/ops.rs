@@ -127,7 +127,7 @@ const WEIGHTS: [&[(Kind, u16)]; PROFILES] = [
         (Kind::ReserveOwned, 20),
     ],
     // 9: backlogs
-    &[(Kind::Backlog, 3)],
+    &[(Kind::Backlog, 5)],
 ];
 
 /// What every profile does too.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Ttl;
-use crate::error::{FullError, OwnerCap, RequestError, ReserveError, ShortItem, Table};
-use crate::inventory::request::{Owner, ReserveRequest, Shortage, State};
+use crate::error::{FullError, Table};
+use crate::inventory::request::{Owner, ReserveRequest, State};
 use crate::inventory::{ChannelCounts, Counts, Key, Reserved};
-use crate::{End, PendingPolicy, Phase, Quantity, ReservationId, StockId, UNITS_MAX};
+use crate::{End, PendingPolicy, Phase, ReservationId, StockId};
 
 /// The settings of one case.
 #[derive(Debug, Clone)]
@@ -73,6 +73,8 @@ pub(super) struct Held {
     pub(super) metadata: Option<Arc<str>>,
     /// An expired one whose units are back: since when, at the earliest.
     pub(super) swept: Option<u64>,
+    /// When that was known for certain.
+    known: Option<u64>,
     /// The earliest moment at which its place may have been given to others, its end still told.
     pub(super) freed: Option<u64>,
     /// It was answered `NotFound`: from here on always.
@@ -94,17 +96,6 @@ pub(super) enum Stand {
     /// Told as this end; `true`: perhaps as not found.
     Ended(End, bool),
     Unknown,
-}
-
-/// What a request to reserve must be answered.
-#[derive(Debug)]
-pub(super) struct Verdict {
-    /// Every refusal that would be true. If there is none, it must succeed.
-    pub(super) refusals: Vec<ReserveError>,
-    /// A table is full or nearly so: both answers are right.
-    pub(super) perhaps: Vec<ReserveError>,
-    /// What it takes.
-    pub(super) takes: BTreeMap<StockId, u32>,
 }
 
 #[derive(Debug)]
@@ -186,6 +177,7 @@ impl Reference {
         let some = std::mem::take(&mut self.swept_some) > 0;
         for id in std::mem::take(&mut self.due) {
             let Some(held) = self.all.get_mut(&id) else { continue };
+            held.known = Some(self.now);
             // Where some were swept before, nobody knows which and when: at the deadline or later.
             held.swept = if some { held.deadline } else { Some(self.now) };
             let units = held.items.values().map(|units| u64::from(*units)).sum::<u64>();
@@ -208,12 +200,12 @@ impl Reference {
         // counts against the capacity until its time is over, so that others go before their turn.
         let taken_up = parked.iter().filter(|id| self.all[id].state != State::Ended(End::Expired)).count();
         let last = (over > 0).then(|| (over + taken_up).min(parked.len() - 1));
-        let oldest = last.and_then(|last| self.all[&parked[last]].swept);
+        let oldest = last.and_then(|last| self.all[&parked[last]].known);
         for (at, id) in parked.into_iter().enumerate() {
             let Some(held) = self.all.get_mut(&id) else { continue };
             let until = held.swept.unwrap_or(now) + retention;
             let taken_up = held.state != State::Ended(End::Expired);
-            if !taken_up && oldest.is_some() && held.swept <= oldest {
+            if !taken_up && oldest.is_some() && held.known <= oldest {
                 held.freed = Some(now);
             }
             if taken_up && at >= over && until > now {
@@ -255,30 +247,6 @@ impl Reference {
         books.on_hand - gone
     }
 
-    /// P11: the earliest time at which this many may be there.
-    pub(super) fn retry_after(&self, line: StockId, units: u32) -> Option<u64> {
-        if self.lines[line.index()].retired {
-            return None;
-        }
-        let mut there = self.available(line);
-        let mut back: Vec<(u64, u32)> = Vec::new();
-        for held in self.live.iter().map(|id| &self.all[id]) {
-            let never = self.set.policy == PendingPolicy::Review && held.state == State::Live(Phase::PaymentPending);
-            if let (Some(deadline), Some(units), false) = (held.deadline, held.items.get(&line), never) {
-                back.push((deadline, *units));
-            }
-        }
-        back.sort_unstable();
-        let mut at = self.now;
-        let mut back = back.into_iter();
-        while there < units {
-            let (deadline, more) = back.next()?;
-            at = deadline;
-            there += more;
-        }
-        Some(at)
-    }
-
     // ---- ids ----
 
     pub(super) fn stand(&self, id: ReservationId) -> Stand {
@@ -298,15 +266,19 @@ impl Reference {
         }
         let recent =
             self.freed.iter().filter(|at| **at + self.set.ended_retention > self.now).count() + self.swept_some;
-        recent > self.set.ended_capacity || recent + self.live.len() + self.parked.len() > self.set.reservations_max
+        // ALLOWED: once every place was used, places of recent ends are reused before older ones.
+        recent > self.set.ended_capacity || self.freed.len() + self.live.len() > self.set.reservations_max
     }
 
-    /// One that is due may be swept and forgotten, where a sweep was cut short.
-    fn perhaps_freed(&self, held: &Held) -> Option<u64> {
-        let due = held.state == State::Ended(End::Expired) && held.swept.is_none() && self.swept_some > 0;
-        let deadline = held.deadline.filter(|_| due)?;
-        let over = self.parked.len() + self.swept_some > self.set.expired_capacity;
-        (over || deadline + self.set.expired_retention <= self.now).then_some(deadline)
+    /// What it held may be forgotten though nobody can know: its time is over, or a sweep was cut short
+    /// and more are remembered than the capacity says.
+    pub(super) fn perhaps_freed(&self, held: &Held) -> Option<u64> {
+        if held.state != State::Ended(End::Expired) || (held.swept.is_none() && self.swept_some == 0) {
+            return None;
+        }
+        let since = held.swept.or(held.deadline)?;
+        let over = self.swept_some > 0 && self.parked.len() + self.swept_some > self.set.expired_capacity;
+        (over || since + self.set.expired_retention <= self.now).then_some(since)
     }
 
     /// A place may have been used and given back although nothing was made.
@@ -315,138 +287,6 @@ impl Reference {
     }
 
     // ---- making and ending ----
-
-    /// Whether the request can be served, and with what. A key is judged before.
-    pub(super) fn judge(&self, request: &ReserveRequest, except: Option<ReservationId>) -> Verdict {
-        let mut verdict = Verdict { refusals: Vec::new(), perhaps: Vec::new(), takes: BTreeMap::new() };
-        verdict.refusals = self.judge_form(request);
-        if !verdict.refusals.is_empty() {
-            return verdict;
-        }
-        let mut wants: BTreeMap<StockId, u32> = BTreeMap::new();
-        for item in &request.items {
-            *wants.entry(item.line).or_default() += item.quantity.get();
-        }
-        self.judge_owner(request.owner, &wants, except, &mut verdict);
-        let before = verdict.refusals.len();
-        for line in wants.keys().copied() {
-            match self.line(line) {
-                None => verdict.refusals.push(ReserveError::UnknownLine { line }),
-                Some(books) if books.retired => verdict.refusals.push(ReserveError::Retired { line }),
-                Some(_) => {}
-            }
-        }
-        if verdict.refusals.len() == before {
-            self.judge_stock(request.shortage, &wants, except, &mut verdict);
-        }
-        let parked = self.parked.iter().filter(|id| self.all[id].state == State::Ended(End::Expired)).count();
-        let occupied = self.live.len() + self.due.len() + parked;
-        if occupied >= self.set.reservations_max {
-            verdict.perhaps.push(self.full(Table::Reservations, self.set.reservations_max).into());
-        }
-        verdict
-    }
-
-    /// Refusals that need no look at any stock.
-    pub(super) fn judge_form(&self, request: &ReserveRequest) -> Vec<ReserveError> {
-        let mut refusals = Vec::new();
-        if self.closed {
-            refusals.push(ReserveError::Closed);
-        }
-        let mut refuse = |error: RequestError| refusals.push(error.into());
-        if request.ttl > self.set.life_max {
-            let (asked, max) = (request.ttl.as_duration(), self.set.life_max.as_duration());
-            refuse(RequestError::TtlTooLong { asked, max });
-        }
-        let (items, max) = (request.items.len(), self.set.items_max);
-        if items == 0 {
-            refuse(RequestError::NoItems);
-        }
-        if items > max {
-            refuse(RequestError::TooManyItems { items, max });
-        }
-        let (bytes, max) = (request.metadata.as_ref().map_or(0, |text| text.len()), self.set.metadata_max);
-        if bytes > max {
-            refuse(RequestError::MetadataTooLong { bytes, max });
-        }
-        if request.channel.is_some_and(|channel| usize::from(channel.0) > self.channels.len()) {
-            refuse(RequestError::UnknownChannel);
-        }
-        for item in &request.items {
-            let same = request.items.iter().filter(|other| other.line == item.line);
-            if same.map(|same| u64::from(same.quantity.get())).sum::<u64>() > u64::from(UNITS_MAX) {
-                refuse(RequestError::TooManyUnits { line: item.line });
-            }
-        }
-        refusals
-    }
-
-    fn judge_owner(
-        &self,
-        owner: Option<Owner>,
-        wants: &BTreeMap<StockId, u32>,
-        except: Option<ReservationId>,
-        verdict: &mut Verdict,
-    ) {
-        let Some(owner) = owner else { return };
-        let owner_of = |id: &ReservationId| self.all[id].owner;
-        let owners: BTreeSet<_> = self.live.iter().filter_map(owner_of).collect();
-        let perhaps: BTreeSet<_> = self.live.iter().chain(&self.due).filter_map(owner_of).collect();
-        let full = self.full(Table::Owners, self.set.owners_max);
-        if !owners.contains(&owner) && owners.len() >= self.set.owners_max {
-            verdict.refusals.push(full.into());
-        } else if !owners.contains(&owner) && perhaps.len() >= self.set.owners_max {
-            verdict.perhaps.push(full.into());
-        }
-        let mine = self.live.iter().filter(|id| Some(**id) != except && owner_of(id) == Some(owner));
-        let mine: Vec<&Held> = mine.map(|id| &self.all[id]).collect();
-        let mut cap = |cap, held, asked, max| {
-            if held + asked > max {
-                verdict.refusals.push(ReserveError::OwnerCap { cap, held, asked, max });
-            }
-        };
-        let sum = |items: &BTreeMap<StockId, u32>| items.values().map(|units| u64::from(*units)).sum::<u64>();
-        cap(OwnerCap::Reservations, mine.len() as u64, 1, self.set.owner_reservations_max);
-        cap(OwnerCap::Units, mine.iter().map(|held| sum(&held.items)).sum(), sum(wants), self.set.owner_units_max);
-        for (line, asked) in wants {
-            let held = mine.iter().filter_map(|held| held.items.get(line)).map(|units| u64::from(*units)).sum();
-            cap(OwnerCap::UnitsPerLine, held, u64::from(*asked), self.set.owner_line_max);
-        }
-    }
-
-    fn judge_stock(
-        &self,
-        shortage: Shortage,
-        wants: &BTreeMap<StockId, u32>,
-        except: Option<ReservationId>,
-        verdict: &mut Verdict,
-    ) {
-        let old = except.and_then(|id| self.all.get(&id)).filter(|old| matches!(old.state, State::Live(_)));
-        let kept = |line| old.and_then(|old| old.items.get(&line)).copied().unwrap_or(0);
-        let mut short = Vec::new();
-        for (&line, &units) in wants {
-            let available = self.available(line) + kept(line);
-            if available < units
-                && let Ok(asked) = Quantity::new(units)
-            {
-                short.push(ShortItem { line, asked, available });
-            }
-            let takes = units.min(available);
-            if takes > 0 {
-                verdict.takes.insert(line, takes);
-            }
-        }
-        if short.is_empty() || (shortage == Shortage::TakeRest && !verdict.takes.is_empty()) {
-            return;
-        }
-        verdict.refusals.push(match short[..] {
-            [ShortItem { line, asked, available: 0 }] if wants.len() == 1 => ReserveError::OutOfStock { line, asked },
-            [ShortItem { line, asked, available }] if wants.len() == 1 => {
-                ReserveError::Insufficient { line, asked, available }
-            }
-            _ => ReserveError::CartShort { short: short.into() },
-        });
-    }
 
     pub(super) fn full(&self, table: Table, max: usize) -> FullError {
         FullError { table, max }
@@ -472,6 +312,7 @@ impl Reference {
             key: request.key,
             metadata: request.metadata.clone(),
             swept: None,
+            known: None,
             freed: None,
             forgotten: false,
         };

@@ -25,49 +25,6 @@ macro_rules! ensure {
 }
 pub(super) use ensure;
 
-/// A manual clock that can call back into whoever reads it.
-#[derive(Clone, Default)]
-pub(super) struct HookClock {
-    pub(super) time: ManualClock,
-    hook: Arc<Mutex<Option<Hook>>>,
-}
-
-struct Hook {
-    readings_left: u32,
-    run: Box<dyn FnOnce() + Send>,
-}
-
-impl HookClock {
-    /// Runs something inside a later reading, once.
-    pub(super) fn at_reading(&self, readings_left: u32, run: impl FnOnce() + Send + 'static) {
-        *self.hook.lock().unwrap() = Some(Hook { readings_left, run: Box::new(run) });
-    }
-
-    /// Forgets what was not run.
-    pub(super) fn unhook(&self) {
-        *self.hook.lock().unwrap() = None;
-    }
-}
-
-impl Clock for HookClock {
-    fn now(&self) -> Timestamp {
-        let mut hook = self.hook.lock().unwrap();
-        let due = match &mut *hook {
-            Some(Hook { readings_left: 0, .. }) => hook.take(),
-            Some(hook) => {
-                hook.readings_left -= 1;
-                None
-            }
-            None => None,
-        };
-        drop(hook);
-        if let Some(hook) = due {
-            (hook.run)();
-        }
-        self.time.now()
-    }
-}
-
 /// What the whole run counts, over all cases.
 #[derive(Debug, Default)]
 pub(super) struct Run {
@@ -203,7 +160,7 @@ impl<'r> World<'r> {
             0..10 if !live.is_empty() => *live.iter().nth(at % live.len()).unwrap_or(&self.foreign),
             10..13 if !order.is_empty() => order[order.len() - 1 - at % order.len().min(12)],
             13 if !order.is_empty() => {
-                let wanted = if at % 3 == 0 { End::Reacquired } else { End::Replaced };
+                let wanted = if at % 5 == 0 { End::Reacquired } else { End::Replaced };
                 let ended = |id: &&ReservationId| self.truth.all[*id].state == State::Ended(wanted);
                 *order.iter().rev().take(60).find(ended).unwrap_or(&order[at % order.len()])
             }
@@ -430,47 +387,6 @@ impl<'r> World<'r> {
         }
     }
 }
-
-/// What an answer says about an id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said {
-    NotFound,
-    Ended(End),
-    Other,
-}
-
-/// What an answer says about its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum KeySaid {
-    Reused,
-    InFlight,
-    Full(FullError),
-}
-
-/// Reads `NotFound` and `Ended` out of an answer, of this id.
-macro_rules! said {
-    ($error:ident, $found:expr, $id:expr) => {
-        match $found {
-            Err($error::NotFound { id }) if *id == $id => Said::NotFound,
-            Err($error::Ended { id, end }) if *id == $id => Said::Ended(*end),
-            _ => Said::Other,
-        }
-    };
-}
-pub(super) use said;
-
-/// Reads what an answer says about its key.
-macro_rules! key_said {
-    ($error:ident, $found:expr) => {
-        match $found {
-            Err($error::Key(crate::KeyError::Reused)) => Some(KeySaid::Reused),
-            Err($error::Key(crate::KeyError::InFlight)) => Some(KeySaid::InFlight),
-            Err($error::Full(full)) => Some(KeySaid::Full(*full)),
-            _ => None,
-        }
-    };
-}
-pub(super) use key_said;
 
 impl World<'_> {
     fn act(&mut self, kind: Kind, step: Step) -> Check {

@@ -1,0 +1,49 @@
+//! A manual clock that can call back.
+
+use std::sync::{Arc, Mutex};
+
+use crate::clock::Clock;
+use crate::{ManualClock, Timestamp};
+
+/// A manual clock that can call back into whoever reads it.
+#[derive(Clone, Default)]
+pub(super) struct HookClock {
+    pub(super) time: ManualClock,
+    hook: Arc<Mutex<Option<Hook>>>,
+}
+
+struct Hook {
+    readings_left: u32,
+    run: Box<dyn FnOnce() + Send>,
+}
+
+impl HookClock {
+    /// Runs something inside a later reading, once.
+    pub(super) fn at_reading(&self, readings_left: u32, run: impl FnOnce() + Send + 'static) {
+        *self.hook.lock().unwrap() = Some(Hook { readings_left, run: Box::new(run) });
+    }
+
+    /// Forgets what was not run.
+    pub(super) fn unhook(&self) {
+        *self.hook.lock().unwrap() = None;
+    }
+}
+
+impl Clock for HookClock {
+    fn now(&self) -> Timestamp {
+        let mut hook = self.hook.lock().unwrap();
+        let due = match &mut *hook {
+            Some(Hook { readings_left: 0, .. }) => hook.take(),
+            Some(hook) => {
+                hook.readings_left -= 1;
+                None
+            }
+            None => None,
+        };
+        drop(hook);
+        if let Some(hook) = due {
+            (hook.run)();
+        }
+        self.time.now()
+    }
+}
