@@ -30,6 +30,7 @@ pub(crate) mod atomic {
     }
 
     /// For models of whole calls: slab, marks and bounds of the wheel are explored by their own models.
+    #[cfg(test)]
     pub(crate) fn leave_apart(leave: bool) {
         LEAVE_APART.set(leave);
     }
@@ -174,7 +175,7 @@ impl Pause {
 
     /// Waits a little; `false` when the bound is reached.
     pub(crate) fn wait(&mut self) -> bool {
-        if self.0 >= BOUNDED_SPINS {
+        if self.0 == BOUNDED_SPINS {
             return false;
         }
         #[cfg(not(earmark_loom))]

@@ -77,7 +77,7 @@ macro_rules! counts {
             }
         }
 
-        #[cfg(any(feature = "metrics", test))]
+        #[cfg(feature = "metrics")]
         impl Counts {
             /// Each count with its name.
             pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {

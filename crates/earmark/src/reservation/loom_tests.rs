@@ -23,10 +23,10 @@ fn loom_r3_who_sees_it_live_sees_what_it_holds() {
             writer.fill(body(3));
             writer.publish(generation, 100);
         });
-        if let Some((seen, found)) = slot.read(0) {
-            if matches!(seen.standing(), Standing::Live(_)) {
-                assert_eq!(found, body(3));
-            }
+        if let Some((seen, found)) = slot.read(0)
+            && matches!(seen.standing(), Standing::Live(_))
+        {
+            assert_eq!(found, body(3));
         }
         writer.join().unwrap();
     });

@@ -35,7 +35,7 @@ const OCCUPIED_WORDS: usize = BUCKETS.div_ceil(64);
 /// Entries in one chunk: with its header a chunk is 512 bytes.
 const CHUNK_LEN: usize = 63;
 /// Chunks made at once.
-const BLOCK_LEN: usize = if cfg!(earmark_loom) { 1 } else { 64 };
+const BLOCK_LEN: usize = if cfg!(earmark_loom) { 2 } else { 64 };
 const NONE: u32 = u32::MAX;
 
 #[derive(Debug, Clone, Copy)]

@@ -136,11 +136,11 @@ fn operation(
 
 /// Any text: parsing never panics, and what parses prints the same again.
 pub(crate) fn ids(bytes: &[u8]) {
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        if let Ok(id) = text.parse::<ReservationId>() {
-            assert_eq!(id.to_string(), text);
-            assert_eq!(ReservationId::from_bits(id.to_bits()), Some(id));
-        }
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(id) = text.parse::<ReservationId>()
+    {
+        assert_eq!(id.to_string(), text);
+        assert_eq!(ReservationId::from_bits(id.to_bits()), Some(id));
     }
     let bits = bytes.iter().take(11).fold(0u128, |bits, &byte| bits << 8 | u128::from(byte));
     if let Some(id) = ReservationId::from_bits(bits) {

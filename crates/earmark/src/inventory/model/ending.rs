@@ -325,7 +325,7 @@ impl World<'_> {
     /// What an expired one held may be forgotten long before its end is.
     fn is_parked_no_more(&self, id: ReservationId) -> bool {
         let held = &self.truth.all[&id];
-            held.freed.or_else(|| self.truth.perhaps_freed(held)).is_some()
+        held.freed.or_else(|| self.truth.perhaps_freed(held)).is_some()
     }
 
     pub(super) fn close(&mut self, step: Step) -> Check {

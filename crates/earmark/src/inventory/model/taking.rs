@@ -1,17 +1,13 @@
 //! Steps that reserve.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::ops::{self, Dice, Step};
 use super::said::{KeySaid, Said, key_said, said};
 use super::world::{Check, Command, World, ensure};
-use crate::clock::Ttl;
-use crate::inventory::{Cause, Channel, Item, ReserveRequest, Reserved, Shortage};
-use crate::{
-    ConfirmError, End, KeyError, Phase, Quantity, ReleaseError, ReservationId, ReserveError, StockError, StockId,
-    UNITS_MAX,
-};
+use crate::inventory::{Channel, Item, ReserveRequest, Reserved, Shortage};
+use crate::{ConfirmError, End, Phase, Quantity, ReleaseError, ReservationId, ReserveError, StockId, UNITS_MAX};
 
 impl World<'_> {
     pub(super) fn reserve(&mut self, step: Step, by_name: bool) -> Check {
@@ -194,7 +190,7 @@ impl World<'_> {
     }
 
     /// The answer to a request that was judged on stock and caps.
-    fn check_taken(
+    pub(super) fn check_taken(
         &mut self,
         request: &ReserveRequest,
         found: &Result<Reserved, ReserveError>,

@@ -3,14 +3,16 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::classes::{self, Tally};
+use super::clock::HookClock;
 use super::ops::{Kind, Step};
 use super::reference::{Reference, Remembered, Setup, Stand};
-use crate::clock::{Clock, Ttl};
+use super::said::{KeySaid, Said};
+use crate::clock::Ttl;
 use crate::inventory::{Advanced, Cause, Inventory, Key, Levels, ReserveRequest, State};
-use crate::{End, FullError, LineSpec, ManualClock, Phase, Quantity, ReservationId, StockId, Table, Timestamp};
+use crate::{End, FullError, LineSpec, ManualClock, Phase, Quantity, ReservationId, StockId, Table};
 
 /// What a step found wrong.
 pub(super) type Check = Result<(), String>;
