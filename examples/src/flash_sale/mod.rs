@@ -29,20 +29,30 @@ use std::fs::File;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
 use earmark_testkit::history::{Call, jsonl};
 
-pub use args::Args;
+pub use args::{Args, Stop};
 pub use clock::SaleClock;
 pub use figures::{Figures, Latency};
 pub use outcome::{LineOutcome, Outcome, Seen};
 pub use picture::Screen;
 pub use sale::{Mode, Sale};
 
-/// The example's `main`. The exit code is 0 if every promise was kept (a naive sale makes none), 1 if
-/// not or if something could not be read or written, 2 if the arguments make no sense.
+/// The example's `main`, given the command line with the program's name. The exit code is 0 if every
+/// promise was kept (a naive sale makes none), 1 if not or if something could not be read or written, 2 if
+/// the arguments make no sense.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args = Args::try_parse_from(args).unwrap_or_else(|error| error.exit());
+    let args = match Args::parse(args.into_iter().skip(1)) {
+        Ok(args) => args,
+        Err(Stop::Help) => {
+            picture::put(args::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(Stop::Bad(why)) => {
+            eprintln!("flash_sale: {why}\nSee --help.");
+            return ExitCode::from(2);
+        }
+    };
     match run(&args) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

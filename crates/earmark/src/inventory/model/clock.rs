@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::{ManualClock, Timestamp};
 
 /// A manual clock that can call back into whoever reads it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct HookClock {
     pub(super) time: ManualClock,
     hook: Arc<Mutex<Option<Hook>>>,
@@ -18,6 +18,10 @@ struct Hook {
 }
 
 impl HookClock {
+    pub(super) fn new(time: ManualClock) -> Self {
+        Self { time, hook: Arc::default() }
+    }
+
     /// Runs something inside a later reading, once.
     pub(super) fn at_reading(&self, readings_left: u32, run: impl FnOnce() + Send + 'static) {
         *self.hook.lock().unwrap() = Some(Hook { readings_left, run: Box::new(run) });

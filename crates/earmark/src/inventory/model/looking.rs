@@ -137,8 +137,8 @@ impl World<'_> {
             2 | 3 => State::Live(Phase::InReview),
             _ => State::Live(Phase::Paying),
         };
-        let recent = self.truth.order.iter().rev().take(100);
-        let wanted = recent.copied().find(|id| self.truth.all[id].state == wanted && !self.truth.all[id].forgotten);
+        let mut recent = self.truth.live.iter().chain(self.truth.order.iter().rev().take(200)).copied();
+        let wanted = recent.find(|id| self.truth.all[id].state == wanted && !self.truth.all[id].forgotten);
         let id = wanted.filter(|_| step.b % 5 > 0).unwrap_or_else(|| self.id(step.a));
         let found = self.engine.get(id);
         self.see("state", classes::state(&found.as_ref().map(|found| found.state)));

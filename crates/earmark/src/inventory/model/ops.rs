@@ -72,6 +72,7 @@ pub(super) const OWNERS: usize = 2;
 pub(super) const KEYS: usize = 3;
 pub(super) const CROWD: usize = 5;
 pub(super) const AGES: usize = 7;
+pub(super) const PAYING: usize = 8;
 pub(super) const BACKLOG: usize = 9;
 
 /// How often each kind comes, for each profile.
@@ -235,7 +236,7 @@ pub(super) fn setup(profile: usize) -> impl Strategy<Value = Setup> {
             life_max: ttl(one_of(6, &[500, 60_000, 3_600_000, 1 << 31, u64::MAX, u64::MAX])),
             payment_ttl: ttl(one_of(7, &[5, 3_000, 60_000])),
             pending_ttl: ttl(one_of(8, &[20, 5_000, 86_400_000])),
-            policy: if dice[9] % 2 == 0 { PendingPolicy::Review } else { PendingPolicy::Release },
+            policy: if dice[9] % 2 == 0 || profile == PAYING { PendingPolicy::Review } else { PendingPolicy::Release },
             items_max: sized(10, &[1, 2, 3, 4, 6]),
             metadata_max: 8,
             owners_max: if owners { sized(1, &[1, 2, 3]) } else { sized(1, &[2, 4, 50]) },

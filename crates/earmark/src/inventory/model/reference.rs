@@ -39,6 +39,9 @@ pub(super) struct Setup {
     pub(super) sweep_budget: usize,
 }
 
+/// The last change: what, source, reference, when.
+type Last = (&'static str, Option<Arc<str>>, Option<Arc<str>>, u64);
+
 /// A line's books.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Line {
@@ -50,7 +53,7 @@ pub(super) struct Line {
     pub(super) blocked: BTreeMap<String, u32>,
     pub(super) committed: u32,
     pub(super) retired: bool,
-    pub(super) last: Option<(&'static str, Option<Arc<str>>, Option<Arc<str>>, u64)>,
+    pub(super) last: Option<Last>,
 }
 
 impl Line {

@@ -7,7 +7,7 @@ use super::ops::{self, Dice, Step};
 use super::said::{KeySaid, Said, key_said, said};
 use super::world::{Check, Command, World, ensure};
 use crate::inventory::{Channel, Item, ReserveRequest, Reserved, Shortage};
-use crate::{ConfirmError, End, Phase, Quantity, ReleaseError, ReservationId, ReserveError, StockId, UNITS_MAX};
+use crate::{ConfirmError, End, Phase, Quantity, ReleaseError, ReservationId, ReserveError, StockId, Table, UNITS_MAX};
 
 impl World<'_> {
     pub(super) fn reserve(&mut self, step: Step, by_name: bool) -> Check {
@@ -199,7 +199,7 @@ impl World<'_> {
         let verdict = self.truth.judge(request, except);
         match found {
             Err(ReserveError::Contended { .. }) => self.contended("reserve"),
-            Err(error) if verdict.perhaps.contains(error) => Ok(()),
+            Err(error) if verdict.perhaps.contains(error) || self.is_crowded(error) => Ok(()),
             Err(error) => {
                 self.truth.attempt_failed();
                 self.one_of("P4: reserve", error, &verdict.refusals)
@@ -209,6 +209,15 @@ impl World<'_> {
                 self.check_made(request, *reserved, verdict.takes)
             }
         }
+    }
+
+    /// ALLOWED: places of expired ones that are no longer remembered come free one `sweep_budget` at a
+    /// time, and until then crowd out the living.
+    fn is_crowded(&self, error: &ReserveError) -> bool {
+        let max = self.truth.set.reservations_max;
+        let parked = self.engine.parked.len().unwrap_or(0);
+        *error == self.truth.full(Table::Reservations, max).into()
+            && self.truth.live.len() + self.truth.due.len() + parked >= max
     }
 
     /// A reservation was made: with the units, the deadline and an id of its own.
@@ -233,7 +242,12 @@ impl World<'_> {
         let mut dice = Dice::of(step);
         let mut request = self.request(step, &mut dice);
         request.shortage = Shortage::Refuse;
-        let old = self.id(dice.word());
+        let mut old = self.id(dice.word());
+        if dice.roll(3) > 0 {
+            let owned = |id: &&ReservationId| self.truth.all[*id].owner.is_some();
+            let owned: Vec<_> = self.truth.live.iter().filter(owned).collect();
+            old = owned.get(dice.roll(8) as usize % owned.len().max(1)).map_or(old, |id| **id);
+        }
         if let (Some(owner), false) = (self.truth.all.get(&old).and_then(|held| held.owner), dice.roll(12) == 0) {
             request = request.with_owner(owner);
         }
@@ -290,7 +304,8 @@ impl World<'_> {
         {
             // The tables are asked first.
             let (perhaps, refusals) = (&verdict.perhaps, &verdict.refusals);
-            ensure!(perhaps.contains(error) || refusals.contains(error), "P10: replace: {error}");
+            let right = perhaps.contains(error) || refusals.contains(error) || self.is_crowded(error);
+            ensure!(right, "P10: replace: {error}");
             return Ok(());
         }
         if !found.is_ok() {

@@ -80,7 +80,7 @@ pub(super) struct World<'r> {
 
 impl<'r> World<'r> {
     pub(super) fn new(set: &Setup, run: &'r RefCell<Run>) -> Result<Self, String> {
-        let clock = HookClock { time: ManualClock::new(set.starts_at()), ..HookClock::default() };
+        let clock = HookClock::new(ManualClock::new(set.starts_at()));
         let engine = set.build(clock.clone()).map_err(|error| error.to_string())?;
         let other = Inventory::new();
         let line = other.declare(LineSpec::new("OTHER")).map_err(|error| error.to_string())?;
@@ -289,8 +289,9 @@ impl<'r> World<'r> {
             self.swept = self.swept.max(self.truth.now);
             let now = self.truth.now;
             self.truth.keys.retain(|_, known| known.until > now);
-            // P10: memory follows the living.
-            let (extras, held) = (self.engine.extras.len(), self.truth.live.len() + self.truth.parked.len());
+            // P10: memory follows the living, and those remembered for late payments.
+            let (extras, live) = (self.engine.extras.len(), self.truth.live.len());
+            let held = live + self.truth.parked.len().max(self.truth.set.expired_capacity);
             let budget = self.truth.set.sweep_budget;
             ensure!(extras <= held || budget < 100, "P10: {extras} extras for {held} reservations");
             self.entries = self.truth.live.len();
