@@ -22,7 +22,7 @@ use super::{SaleClock, picture};
 /// How long the doors are open, in real seconds: with the judging, a run stays well below 20 s.
 pub(crate) const SECONDS: f64 = 6.0;
 /// Calls that are written down before only agents go on: what takes the judge a second or two.
-const CALLS_MAX: u64 = 4_000_000;
+const CALLS_MAX: u64 = 3_000_000;
 /// A simulated millisecond in real nanoseconds: agents live 50 times as fast as people.
 const TICK_NS: u64 = 20_000;
 /// How often an agent comes in a real second, and how many units it then wants: what the stock is

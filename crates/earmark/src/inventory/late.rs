@@ -106,6 +106,7 @@ impl Inventory {
             }
         }
         self.leave_all(&items);
+        self.unpark(id.slot, id.generation);
         self.finish(id, &body, now);
         Ok(Late::Reacquired)
     }

@@ -120,6 +120,14 @@ impl Inventory {
         }
     }
 
+    /// An expired reservation was taken up again: it no longer counts among those remembered. If the
+    /// queue is in use it is passed over when its turn comes.
+    pub(super) fn unpark(&self, slot: u32, generation: u32) {
+        if let Some(mut queue) = self.parked.0.try_lock() {
+            queue.retain(|parked| (parked.slot, parked.generation) != (slot, generation));
+        }
+    }
+
     fn forget(&self, parked: ParkedSlot, now: u64) {
         let ParkedSlot { slot, generation, .. } = parked;
         let Some(place) = self.slab.get(slot) else { return };

@@ -74,6 +74,8 @@ pub(super) struct World<'r> {
     pub(super) asked_at: u64,
     /// Places handed to the wheel that it may still look at.
     pub(super) entries: usize,
+    /// How many had expired after the last step.
+    expired: u64,
     reviews_min: u64,
     steps: u64,
 }
@@ -99,6 +101,7 @@ impl<'r> World<'r> {
             asked_before: BTreeSet::new(),
             asked_at: 0,
             entries: 0,
+            expired: 0,
             reviews_min: 0,
             steps: 0,
         })
@@ -345,6 +348,9 @@ impl<'r> World<'r> {
 
     fn check_counts(&mut self) -> Check {
         let mut found = self.engine.counts();
+        if std::mem::replace(&mut self.expired, found.expired) != found.expired {
+            self.asked.clear(); // what expired moved its lines
+        }
         let due = self.truth.due.len() as u64;
         let swept = found.expired - self.truth.counts.expired;
         ensure!(swept <= due, "P5: {swept} expired at {}, only {due} are due", self.truth.now);
