@@ -80,7 +80,9 @@ impl Args {
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
             let (name, inline) = split(&arg);
-            let mut value = || inline.clone().or_else(|| args.next()).ok_or_else(|| bad(&name, "", "a value"));
+            // What looks like the next option is no value; `=` takes anything.
+            let mut next = || args.next().filter(|value| !value.to_string_lossy().starts_with("--"));
+            let mut value = || inline.clone().or_else(&mut next).ok_or_else(|| bad(&name, "", "a value"));
             match name.as_str() {
                 "--help" | "-h" => return Err(Stop::Help),
                 "--naive" | "--json" if inline.is_some() => return Err(Stop::Bad(format!("{name} takes no value"))),
@@ -154,6 +156,7 @@ mod tests {
             (&["--threads", "0"][..], r#"--threads: "0" was given, choose 1 to 256"#),
             (&["--threads=-1"], r#"--threads: "-1" was given, choose 1 to 256"#),
             (&["--threads"], "--threads: nothing was given, choose a value"),
+            (&["--trace", "--json"], "--trace: nothing was given, choose a value"),
             (&["--seed", "-1"], r#"--seed: "-1" was given, choose a whole number"#),
             (&["--seconds", "0"], r#"--seconds: "0" was given, choose 0.1 to 60"#),
             (&["--seconds", "NaN"], r#"--seconds: "NaN" was given, choose 0.1 to 60"#),

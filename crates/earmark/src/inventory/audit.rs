@@ -130,7 +130,7 @@ impl Inventory {
         let mut counted = vec![0u64; before.len()];
         let mut reservations = 0;
         self.each_slot(now, |_, looked| {
-            if matches!(looked.snapshot.standing(), Standing::Live(_) | Standing::Changing) {
+            if matches!(looked.snapshot.standing(), Standing::Live(_) | Standing::Changing | Standing::Overdue) {
                 reservations += 1;
                 for (line, units) in looked.items() {
                     if let Some(sum) = counted.get_mut(line.index()) {

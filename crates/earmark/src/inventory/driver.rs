@@ -291,7 +291,7 @@ impl Inventory {
                 Standing::Live(Phase::PaymentPending) => report.pending += 1,
                 Standing::Live(Phase::InReview) => report.in_review += 1,
                 Standing::Changing => report.changing += 1,
-                Standing::Free | Standing::Ended(_) => {}
+                Standing::Free | Standing::Overdue | Standing::Ended(_) => {}
             }
         }
         report

@@ -309,16 +309,23 @@ impl Inventory {
     ) -> Result<(SlotSnapshot, u64), Lost> {
         let mut pause = Pause::new();
         loop {
-            let now = std::cell::Cell::new(0);
+            let (now, generation) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
             let decided = slot.update(|seen| {
                 now.set(self.time.judging(seen));
+                generation.set(seen.generation());
                 rule(seen, now.get())
             });
             return match decided {
                 Ok(before) => Ok((before, now.get())),
                 Err(No::Gone) => Err(Lost::NotFound),
                 Err(No::Ended(end)) => Err(Lost::Ended(end)),
-                Err(No::Due) => Err(Lost::Ended(crate::reservation::state::End::Expired)),
+                Err(No::Due) => {
+                    let policy = self.settings.pending_policy;
+                    match slot.update(|seen| seen.overdue(generation.get(), now.get(), policy)) {
+                        Ok(_) | Err(No::Due) => Err(Lost::Ended(crate::reservation::state::End::Expired)),
+                        Err(_) => continue, // somebody was faster, or the slot was used again: judge anew
+                    }
+                }
                 Err(No::Phase(phase)) => Err(Lost::Phase(phase)),
                 Err(No::NotDue) => Err(Lost::Contended),
                 Err(No::Busy) if pause.wait() => continue,

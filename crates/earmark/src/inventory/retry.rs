@@ -155,6 +155,7 @@ impl Inventory {
                 Standing::Free | Standing::Ended(_) | Standing::Live(Phase::InReview) => return,
                 Standing::Live(Phase::PaymentPending) if policy == PendingPolicy::Review => return,
                 Standing::Live(_) => snapshot.deadline(now).max(now),
+                Standing::Overdue => now,
                 Standing::Changing => now + 1, // whatever becomes of it
             };
             let of_line = looked.items().filter(|(held, units)| *held == line && *units > 0);

@@ -335,6 +335,7 @@ impl Inventory {
             Standing::Free => return None,
             Standing::Ended(end) => (State::Ended(end), None),
             Standing::Changing => (State::Live(Phase::Reserved), None),
+            Standing::Overdue => (State::Ended(End::Expired), None),
             Standing::Live(_) => match snapshot.in_time(generation, now, self.settings.pending_policy) {
                 Ok(Phase::InReview) => (State::Live(Phase::InReview), None),
                 Ok(phase) => (State::Live(phase), Some(Timestamp::from_millis(snapshot.deadline(now)))),

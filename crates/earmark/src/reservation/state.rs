@@ -113,6 +113,8 @@ pub(crate) enum Standing {
     Live(Phase),
     /// One call is changing items or end; it alone may leave this.
     Changing,
+    /// Somebody was told that it has expired: nothing but a sweep or a late payment ends it now.
+    Overdue,
     Ended(End),
 }
 
@@ -122,6 +124,7 @@ const PENDING: u64 = 3;
 const IN_REVIEW: u64 = 4;
 const CHANGING: u64 = 5;
 const ENDED: u64 = 6;
+const OVERDUE: u64 = 7;
 
 const CONFIRMED: u64 = 0;
 const RELEASED: u64 = 1;
@@ -185,6 +188,7 @@ impl Snapshot {
             PENDING => Standing::Live(Phase::PaymentPending),
             IN_REVIEW => Standing::Live(Phase::InReview),
             CHANGING => Standing::Changing,
+            OVERDUE => Standing::Overdue,
             ENDED => Standing::Ended(match WHEN.of(self.0) {
                 CONFIRMED => End::Confirmed,
                 RELEASED => End::Released,
@@ -225,6 +229,7 @@ impl Snapshot {
         match self.standing() {
             Standing::Live(phase) => Ok(phase),
             Standing::Changing => Err(No::Busy),
+            Standing::Overdue => Err(No::Due),
             Standing::Ended(end) => Err(No::Ended(end)),
             Standing::Free => Err(No::Gone),
         }
@@ -250,11 +255,25 @@ impl Snapshot {
 
     /// Rule: time is up. What waits for a payment may go to review instead.
     pub(crate) fn expire(self, generation: u32, now: u64, policy: PendingPolicy) -> Result<Self, No> {
-        match self.alive(generation)? {
+        let alive = self.alive(generation);
+        if alive == Err(No::Due) {
+            return Ok(Self(PHASE.put(self.0, CHANGING)));
+        }
+        match alive? {
             Phase::InReview => Err(No::Phase(Phase::InReview)),
             _ if self.deadline(now) > now => Err(No::NotDue),
             Phase::PaymentPending if policy == PendingPolicy::Review => Ok(self.live(Phase::InReview, 0)),
             _ => Ok(Self(PHASE.put(self.0, CHANGING))), // until the sweep has given its units back
+        }
+    }
+
+    /// Rule: before anybody is told that it has expired, this is made final. A call that looked at the
+    /// clock just before the deadline, and was held up, can then no longer win (P2).
+    pub(crate) fn overdue(self, generation: u32, now: u64, policy: PendingPolicy) -> Result<Self, No> {
+        match (self.in_time(generation, now, policy), self.standing()) {
+            (Err(No::Due), Standing::Live(_)) => Ok(Self(PHASE.put(self.0, OVERDUE))),
+            (Err(no), _) => Err(no),
+            (Ok(_), _) => Err(No::NotDue),
         }
     }
 
@@ -477,7 +496,7 @@ mod tests {
                 prop_assert!(timeless || seen.deadline(now) > now);
             }
             if let Ok(next) = seen.expire(generation, now, policy) {
-                prop_assert!(seen.deadline(now) <= now);
+                prop_assert!(seen.deadline(now) <= now || seen.standing() == Standing::Overdue);
                 prop_assert!(next.standing() == Standing::Changing
                     || next.standing() == Standing::Live(Phase::InReview));
                 prop_assert!(seen.end(generation, now, PendingPolicy::Release, End::Confirmed).is_err());
