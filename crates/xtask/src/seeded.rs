@@ -100,7 +100,7 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "B10_same_generation",
         bug: "a slot keeps its generation when it is used again",
-        red: &[loom("loom_p2_a_stale_id"), loom("loom_p2_slot_reuse"), engine("lib", "model::")],
+        red: &[loom("loom_p2_a_stale_id"), loom("loom_p2_slot_reuse")],
     },
     Break {
         name: "B11_deadline_rounded_down",

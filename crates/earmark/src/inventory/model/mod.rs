@@ -96,8 +96,14 @@ fn run(steps: u64) {
     );
     assert!(counted.turns.iter().all(|turns| *turns > 0), "a ring was never crossed: {:?}", counted.turns);
     assert!(counted.steps >= steps, "only {} steps", counted.steps);
-    assert!(missed.is_empty(), "model: seed {seed}: {missed:#?}");
+    // A share of 1 % is judged where chance has evened out: in the long run.
+    if counted.steps >= SHARES_FROM {
+        assert!(missed.is_empty(), "model: seed {seed}: {missed:#?}");
+    }
 }
+
+/// Operations from which on the shares of the classes are judged.
+const SHARES_FROM: usize = 1_000_000;
 
 fn rand_seed() -> u64 {
     use std::hash::BuildHasher;

@@ -199,9 +199,12 @@ impl World<'_> {
         let verdict = self.truth.judge(request, except);
         match found {
             Err(ReserveError::Contended { .. }) => self.contended("reserve"),
-            Err(error) if verdict.perhaps.contains(error) || self.is_crowded(error) => Ok(()),
+            Err(error) if verdict.perhaps.contains(error) => Ok(()),
             Err(error) => {
                 self.truth.attempt_failed();
+                if !verdict.refusals.contains(error) && self.is_crowded(error)? {
+                    return Ok(());
+                }
                 self.one_of("P4: reserve", error, &verdict.refusals)
             }
             Ok(reserved) => {
@@ -212,12 +215,21 @@ impl World<'_> {
     }
 
     /// ALLOWED: places of expired ones that are no longer remembered come free one `sweep_budget` at a
-    /// time, and until then crowd out the living.
-    fn is_crowded(&self, error: &ReserveError) -> bool {
-        let max = self.truth.set.reservations_max;
-        let parked = self.engine.parked.len().unwrap_or(0);
-        *error == self.truth.full(Table::Reservations, max).into()
-            && self.truth.live.len() + self.truth.due.len() + parked >= max
+    /// time, and until then crowd out the living. And what expires inside a call of its own owner stays
+    /// in that owner's book until the next `advance`.
+    fn is_crowded(&mut self, error: &ReserveError) -> Result<bool, String> {
+        let set = &self.truth.set;
+        if *error == self.truth.full(Table::Reservations, set.reservations_max).into() {
+            let parked = self.engine.parked.len().unwrap_or(0);
+            return Ok(self.truth.live.len() + self.truth.due.len() + parked >= set.reservations_max);
+        }
+        let (max, owners) = (set.owners_max, self.engine.owners.len());
+        if *error != self.truth.full(Table::Owners, max).into() {
+            return Ok(false);
+        }
+        self.swept_once(false)?;
+        self.run.borrow_mut().allowed += 1;
+        Ok(owners >= max && self.engine.owners.len() < max)
     }
 
     /// A reservation was made: with the units, the deadline and an id of its own.
@@ -304,7 +316,7 @@ impl World<'_> {
         {
             // The tables are asked first.
             let (perhaps, refusals) = (&verdict.perhaps, &verdict.refusals);
-            let right = perhaps.contains(error) || refusals.contains(error) || self.is_crowded(error);
+            let right = perhaps.contains(error) || refusals.contains(error) || self.is_crowded(error)?;
             ensure!(right, "P10: replace: {error}");
             return Ok(());
         }
