@@ -103,7 +103,7 @@ fn run(steps: u64) {
 }
 
 /// Operations from which on the shares of the classes are judged.
-const SHARES_FROM: usize = 1_000_000;
+const SHARES_FROM: u64 = 1_000_000;
 
 fn rand_seed() -> u64 {
     use std::hash::BuildHasher;
