@@ -120,7 +120,7 @@ fn one_case(set: &Setup, steps: &[Step], run: &RefCell<Run>, told: bool) -> Resu
     let short = |why: String| why.chars().take(3_000).collect::<String>();
     for (at, step) in steps.iter().enumerate() {
         if told {
-            println!("{at:3}: at {} {:?} {step:?}", world.truth.now, step.kind(set.profile));
+            println!("{at:3}: {} {:?} {step:?}", world.summary(), step.kind(set.profile));
         }
         world.step(*step).map_err(|why| format!("step {at}, {:?}: {}", step.kind(set.profile), short(why)))?;
     }

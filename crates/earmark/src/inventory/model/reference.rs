@@ -123,6 +123,9 @@ pub(super) struct Reference {
     pub(super) channels: Vec<ChannelCounts>,
     /// Of those due this many are swept, nobody knows which: a sweep was cut short by its budget.
     pub(super) swept_some: usize,
+    /// ALLOWED: so many places of the engine's queue of expired ones were taken by others than `parked`:
+    /// ones that were taken up again, or that a sweep cut short had put there at an unknown time.
+    pub(super) strays: usize,
     /// When places were freed, for judging early forgetting.
     freed: Vec<u64>,
 }
@@ -145,6 +148,7 @@ impl Reference {
             counts: Counts::default(),
             channels: Vec::new(),
             swept_some: 0,
+            strays: 0,
             freed: Vec::new(),
         }
     }
@@ -269,18 +273,22 @@ impl Reference {
         }
         let recent =
             self.freed.iter().filter(|at| **at + self.set.ended_retention > self.now).count() + self.swept_some;
-        // ALLOWED: once every place was used, places of recent ends are reused before older ones.
-        recent > self.set.ended_capacity || self.freed.len() + self.live.len() > self.set.reservations_max
+        // ALLOWED: the capacity is kept in pages of 32 places, of which 8 freed ones, also long ago, make a
+        // full one; and once every place was used, places of recent ends are reused before older ones.
+        let pages = self.freed.len() >= 8 * (self.set.ended_capacity / 32 + 1);
+        recent > self.set.ended_capacity || pages || self.freed.len() + self.live.len() > self.set.reservations_max
     }
 
     /// What it held may be forgotten though nobody can know: its time is over, or a sweep was cut short
     /// and more are remembered than the capacity says.
     pub(super) fn perhaps_freed(&self, held: &Held) -> Option<u64> {
-        if held.state != State::Ended(End::Expired) || (held.swept.is_none() && self.swept_some == 0) {
+        if held.state != State::Ended(End::Expired) {
             return None;
         }
         let since = held.swept.or(held.deadline)?;
-        let over = self.swept_some > 0 && self.parked.len() + self.swept_some > self.set.expired_capacity;
+        // What is due may be swept, and forgotten, inside the very call.
+        let unsure = self.due.len().max(self.swept_some) + self.strays;
+        let over = unsure > 0 && self.parked.len() + unsure > self.set.expired_capacity;
         (over || since + self.set.expired_retention <= self.now).then_some(since)
     }
 

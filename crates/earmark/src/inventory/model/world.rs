@@ -116,6 +116,13 @@ impl<'r> World<'r> {
         self.check()
     }
 
+    /// Where the case stands, for whoever reads a failure.
+    pub(super) fn summary(&self) -> String {
+        let Reference { now, live, due, parked, swept_some, .. } = &self.truth;
+        let (live, due, known, held) = (live.len(), due.len(), parked.len(), self.engine.parked.len().unwrap_or(0));
+        format!("at {now}: {live} live, {due} due ({swept_some} swept), {known} of {held} remembered;")
+    }
+
     pub(super) fn see(&self, group: &'static str, class: &'static str) {
         self.run.borrow_mut().tally.see(group, class);
     }
@@ -314,6 +321,9 @@ impl<'r> World<'r> {
         for levels in &snapshot.lines {
             self.check_levels("levels_all", levels)?;
         }
+        let strays = self.engine.parked.len().unwrap_or(0).saturating_sub(self.truth.parked.len());
+        let reacquired = self.truth.counts.reacquired as usize;
+        self.truth.strays = self.truth.strays.max(strays).max(reacquired);
         let (keys, owners) = (self.engine.keys.len(), self.engine.owners.len());
         ensure!(keys <= self.truth.set.keys_max, "P10: {keys} keys");
         ensure!(owners <= self.truth.set.owners_max, "P10: {owners} owners");
