@@ -100,7 +100,7 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "B10_same_generation",
         bug: "a slot keeps its generation when it is used again",
-        red: &[loom("loom_p2_a_stale_id"), loom("loom_p2_slot_reuse")],
+        red: &[loom("loom_p2_a_stale_id"), loom("loom_p2_slot_reuse"), engine("lib", "model::")],
     },
     Break {
         name: "B11_deadline_rounded_down",
@@ -110,7 +110,7 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "B12_wrap_off_by_one",
         bug: "the wheel is off by one level where it wraps",
-        red: &[engine("lib", "model::")],
+        red: &[engine("lib", "w1_w2_every_entry")],
     },
     Break {
         name: "B20_cap_without_hold",

@@ -215,3 +215,53 @@ impl Ring {
         at
     }
 }
+
+#[cfg(all(test, not(earmark_loom)))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Times an entry may be touched: once on each level, and once when it is due.
+    const TOUCHES_MAX: u32 = LEVELS + 1;
+
+    proptest! {
+        // A failure names its smallest input; a file of it would be left behind by the seeded break.
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// W1 and W2 on the ring alone: every entry is due in the very tick of its deadline, after few
+        /// touches, from any start, over every level and the turn of the highest circle.
+        #[test]
+        fn w1_w2_every_entry_fires_at_its_deadline(
+            turn in 0u64..3, before_turn in 0u64..1 << 37, ahead in prop::collection::vec((0u32..36, any::<u64>()), 1..40),
+        ) {
+            let start = ((turn + 1) << (LEVELS * DIGIT_BITS)) - before_turn;
+            let mut ring = Ring::new(start);
+            // A number of each magnitude, so that every level is used.
+            let deadlines: Vec<u64> =
+                ahead.iter().map(|(bits, random)| start + (1 << bits) + random % (1u64 << bits)).collect();
+            for (at, deadline) in deadlines.iter().enumerate() {
+                ring.insert(Entry { slot: at as u32, generation: 1 }, *deadline);
+            }
+            let mut touches = vec![0; deadlines.len()];
+            let mut fired = vec![None; deadlines.len()];
+            while let Some(next) = ring.next_start() {
+                prop_assert!(deadlines.iter().zip(&fired).all(|(deadline, fired)| fired.is_some() || next <= *deadline));
+                prop_assert!(ring.open_next(next));
+                while let Some(entry) = ring.pop() {
+                    let at = entry.slot as usize;
+                    touches[at] += 1;
+                    prop_assert!(touches[at] <= TOUCHES_MAX, "touched {} times", touches[at]);
+                    if deadlines[at] <= ring.now() {
+                        fired[at] = Some(ring.now());
+                    } else {
+                        ring.insert(entry, deadlines[at]);
+                    }
+                }
+            }
+            let wanted: Vec<_> = deadlines.into_iter().map(Some).collect();
+            prop_assert_eq!(fired, wanted);
+            prop_assert_eq!(ring.len(), 0);
+        }
+    }
+}
