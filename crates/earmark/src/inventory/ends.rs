@@ -202,11 +202,13 @@ impl Inventory {
         Ok(())
     }
 
-    /// Releases without waiting and without reading the clock, for a guard that is dropped. Judged by
+    /// Releases without waiting and without reading the clock, for a guard that is dropped, and only
+    /// while no payment runs: money may be on its way. Judged by
     /// the tick: at worst something overdue is released a moment before it would have expired.
     pub(super) fn release_at_once(&self, id: ReservationId) -> Result<(), Lost> {
         let (slot, policy, now) = (self.slot(id)?, self.settings.pending_policy, self.tick());
-        let before = slot.update(|seen| seen.lock(id.generation, now, policy, |_| true)).map_err(lost)?;
+        let unpaid = |phase| phase == Phase::Reserved;
+        let before = slot.update(|seen| seen.lock(id.generation, now, policy, unpaid)).map_err(lost)?;
         self.give_up(slot, before, id, now);
         Ok(())
     }

@@ -130,7 +130,8 @@ counts! {
     refused,
     /// Calls that were answered `contended`.
     contended,
-    /// Guards whose drop could not release: left to their deadline.
+    /// Guards whose drop did not release, because a payment ran or another call was changing the
+    /// reservation: left to their deadline.
     drops_left,
     /// Readings that found the tick of a running driver more than `time_slack` behind.
     driver_late,
@@ -212,7 +213,9 @@ fn tell(fact: Fact) {
         Fact::Refused { line, .. } => tracing::debug!(target: "earmark", %line, "refused"),
         other => tracing::trace!(target: "earmark", fact = ?other),
     });
-    drop(told);
+    if let Err(payload) = told {
+        std::mem::forget(payload); // its drop is the user's code too
+    }
 }
 
 #[cfg(not(feature = "tracing"))]

@@ -1,7 +1,8 @@
 //! Guards: a reservation that is released unless somebody says otherwise.
 //!
-//! Dropping a guard never waits, never reads the clock and never panics. If another call is changing
-//! the reservation that instant, it is left to its deadline and counted (`Counts::drops_left`).
+//! Dropping a guard never waits, never reads the clock and never panics. If a payment has begun, or
+//! another call is changing the reservation that instant, it is left to its deadline and counted
+//! (`Counts::drops_left`).
 
 use std::sync::Arc;
 
@@ -12,6 +13,9 @@ use crate::error::{ConfirmError, ReleaseError, ReserveError};
 use crate::reservation::id::ReservationId;
 
 /// A reservation that borrows its inventory and is released when the guard is dropped.
+///
+/// Once a payment has begun, dropping the guard no longer releases: money may be on its way, so the
+/// reservation is left to the payment's own deadline. Say [`release`](Self::release) when it failed.
 ///
 /// To keep the reservation beyond the guard, [`detach`](Self::detach) it: the bare id is all that
 /// [`Inventory::confirm`] and the others need.
@@ -232,7 +236,7 @@ impl Inventory {
 
     /// A guard is gone. That the reservation ended before is fine.
     fn drop_guarded(&self, id: ReservationId) {
-        if let Err(Lost::Contended) = self.release_at_once(id) {
+        if let Err(Lost::Contended | Lost::Phase(_)) = self.release_at_once(id) {
             self.facts.drop_left(self.lane());
         }
     }
@@ -275,6 +279,17 @@ mod tests {
         assert_eq!(inventory.counts().drops_left, 1);
         drop(locked);
         inventory.release(id).unwrap();
+    }
+
+    #[test]
+    fn a_drop_while_a_payment_runs_leaves_it_to_the_payments_deadline() {
+        let (inventory, tee) = stocked();
+        let guard = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(1).unwrap()).unwrap();
+        let id = guard.id();
+        let _ = inventory.begin_payment(id).unwrap();
+        drop(guard); // the caller panicked, or was cancelled, while the provider charges
+        assert_eq!((inventory.available(tee).unwrap(), inventory.counts().drops_left), (1, 1));
+        inventory.confirm(id).unwrap();
     }
 
     #[test]

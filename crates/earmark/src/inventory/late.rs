@@ -3,6 +3,7 @@
 use super::cart::TakeRefused;
 use super::ends::lost;
 use super::parts::Changing;
+use super::reserve::HELP_BUDGET;
 use super::view::ChannelFact;
 use super::{Fact, Inventory, Lost};
 use crate::error::{ReacquireError, ShortItem};
@@ -67,7 +68,7 @@ impl Inventory {
                     self.finish(id, &body, now);
                     return Ok(late);
                 }
-                Err(No::Ended(End::Expired)) => {}
+                Err(No::Ended(End::Expired)) => self.help_sweep(now),
                 Err(No::Busy) if pause.wait() => continue,
                 Err(no) => return Err(refused(lost(no))),
             }
@@ -77,6 +78,16 @@ impl Inventory {
                 Err(No::Busy | No::Phase(_)) if pause.wait() => continue,
                 Err(no) => Err(refused(lost(no))),
             };
+        }
+    }
+
+    /// What is due for a look is looked at before a call makes a reservation `Changing` and then takes
+    /// units: its own helping sweep would meet that very reservation, and could never be complete.
+    pub(super) fn help_sweep(&self, now: u64) {
+        if !self.wheel.settled(now)
+            && let Some(sweep) = self.wheel.try_sweep()
+        {
+            let _ = self.sweep_with(sweep, now, HELP_BUDGET);
         }
     }
 
@@ -109,5 +120,39 @@ impl Inventory {
         self.unpark(id.slot, id.generation);
         self.finish(id, &body, now);
         Ok(Late::Reacquired)
+    }
+}
+
+#[cfg(all(test, not(earmark_loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use crate::*;
+
+    /// Without a driver a look falls due between the reservation and the call. That look must not meet
+    /// what the call itself is changing: it would answer `Contended`, and again, for ever.
+    #[test]
+    fn a_call_is_not_contended_by_what_it_changes_itself() {
+        let clock = ManualClock::default();
+        let inventory = Inventory::builder().clock(clock.clone()).build().unwrap();
+        let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
+        let units = |units| Quantity::new(units).unwrap();
+        let _ = inventory.receive(tee, units(2), &Cause::none()).unwrap();
+        let request = ReserveRequest::new(Ttl::minutes(1).unwrap()).with_owner(inventory.owner("ada"));
+        let old = inventory.reserve_with(&request.clone().with_item(tee, units(1))).unwrap().detach();
+        clock.advance(Duration::from_secs(5));
+        let refused = inventory.replace(old, &request.clone().with_item(tee, units(3)));
+        let short = ReserveError::Insufficient { line: tee, asked: units(3), available: 2 };
+        assert_eq!(refused, Err(ReplaceError::Reserve(short)));
+        assert_eq!(inventory.replace(old, &request.with_item(tee, units(2))).unwrap().units, 2);
+
+        clock.advance(Duration::from_secs(61));
+        let other = inventory.reserve(tee, units(1), Ttl::minutes(1).unwrap()).unwrap().detach();
+        let late = inventory.reservations(&Filter::all().with_state(State::Ended(End::Expired)))[0].id;
+        clock.advance(Duration::from_secs(5));
+        let short = [ShortItem { line: tee, asked: units(2), available: 1 }].into();
+        assert_eq!(inventory.confirm_or_reacquire(late), Err(ReacquireError::Short { id: late, short }));
+        inventory.release(other).unwrap();
+        assert_eq!(inventory.confirm_or_reacquire(late), Ok(Late::Reacquired));
     }
 }

@@ -43,7 +43,9 @@ impl Inventory {
         let Some(owner) = request.owner else { return Err(ReplaceError::NotOwner { id: old }) };
         let fingerprint = self.hash(&(old.to_bits(), self.fingerprint("replace", request, &items)));
         self.keyed(request.key, fingerprint, || {
-            let now = self.time.before(request.ttl.as_millis()); // before anything is locked: a clock may panic
+            self.check_open()?;
+            let now = self.time.now(); // before anything is locked: a clock may panic
+            self.help_sweep(now);
             let replaced = self.with_owner(owner, |book| self.swap(book, old, request, &items, now));
             replaced.map_err(|busy| match busy {
                 OwnerBusy::Contended => ReplaceError::Contended { id: old },

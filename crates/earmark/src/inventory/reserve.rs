@@ -24,7 +24,7 @@ use crate::stock::counter::{Counter, Refused};
 use crate::sync::Pause;
 
 /// Slots that a reserve looks at on behalf of everybody before it says `contended`.
-const HELP_BUDGET: usize = 256;
+pub(super) const HELP_BUDGET: usize = 256;
 
 /// What a closer look at a shortage says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,8 @@ impl Inventory {
     /// inside the call (P4); `Contended` decided nothing.
     #[inline]
     pub fn reserve(&self, line: StockId, quantity: Quantity, ttl: Ttl) -> Result<Guard<'_>, ReserveError> {
-        self.check_open(ttl)?;
+        self.check_ttl(ttl)?;
+        self.check_open()?;
         let reserved = self.reserve_one(Item { line, quantity }, ttl, NO_CHANNEL, None, Shortage::Refuse)?;
         Ok(Guard::new(self, reserved))
     }
@@ -151,6 +152,7 @@ impl Inventory {
     }
 
     fn serve_owned(&self, request: &ReserveRequest, items: &[Item]) -> Result<Reserved, ReserveError> {
+        self.check_open()?; // here: what was answered before the close is answered again after it (P7)
         let Some(owner) = request.owner else { return self.take(request, items) };
         let now = self.time.now(); // before the book is locked: a clock may panic
         if on(Break::CapWithoutHold) {
@@ -355,10 +357,12 @@ impl Inventory {
     }
 
     #[inline]
-    fn check_open(&self, ttl: Ttl) -> Result<(), ReserveError> {
-        if self.is_closed() {
-            return Err(ReserveError::Closed);
-        }
+    pub(super) fn check_open(&self) -> Result<(), ReserveError> {
+        if self.is_closed() { Err(ReserveError::Closed) } else { Ok(()) }
+    }
+
+    #[inline]
+    fn check_ttl(&self, ttl: Ttl) -> Result<(), ReserveError> {
         if ttl > self.settings.life_max {
             let (asked, max) = (ttl.as_duration(), self.settings.life_max.as_duration());
             return Err(RequestError::TtlTooLong { asked, max }.into());
@@ -368,7 +372,7 @@ impl Inventory {
 
     /// Whether the request can be served at all; its items, equal lines added up.
     pub(super) fn check_request(&self, request: &ReserveRequest) -> Result<Vec<Item>, ReserveError> {
-        self.check_open(request.ttl)?;
+        self.check_ttl(request.ttl)?;
         let (items, max) = (request.items.len(), self.settings.items_max);
         if items == 0 {
             return Err(RequestError::NoItems.into());
@@ -407,5 +411,29 @@ fn owner_busy(busy: OwnerBusy, items: &[Item]) -> ReserveError {
     match busy {
         OwnerBusy::Full(full) => full.into(),
         OwnerBusy::Contended => ReserveError::Contended { line: items[0].line },
+    }
+}
+
+#[cfg(all(test, not(earmark_loom)))]
+mod tests {
+    use crate::*;
+
+    #[test]
+    fn p7_an_answer_given_before_the_close_is_given_again_after_it() {
+        let inventory = Inventory::new();
+        let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
+        let _ = inventory.receive(tee, Quantity::ONE, &Cause::none()).unwrap();
+        let ttl = Ttl::minutes(1).unwrap();
+        let request = ReserveRequest::new(ttl).with_item(tee, Quantity::ONE).with_owner(inventory.owner("ada"));
+        let keyed = |key: &str| request.clone().with_key(inventory.key(key));
+        let first = inventory.reserve_with(&keyed("reserve")).unwrap().detach();
+        let second = inventory.replace(first, &keyed("replace")).unwrap();
+        let _ = inventory.close(CloseMode::Drain);
+        assert_eq!(inventory.reserve_with(&keyed("reserve")).map(|guard| guard.detach()), Ok(first));
+        assert_eq!(inventory.replace(first, &keyed("replace")), Ok(second));
+        assert_eq!(inventory.reserve_with(&keyed("new")).map(|guard| guard.detach()), Err(ReserveError::Closed));
+        let closed = Err(ReplaceError::Reserve(ReserveError::Closed));
+        assert_eq!(inventory.replace(second.id, &keyed("another")), closed);
+        assert_eq!(inventory.replace(second.id, &request), closed);
     }
 }

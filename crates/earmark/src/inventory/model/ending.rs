@@ -263,11 +263,6 @@ impl World<'_> {
         let unswept = self.truth.due.contains(&id);
         let found = self.engine.confirm_or_reacquire(id);
         let expired = matches!(self.truth.stand(id), Stand::Ended(End::Expired, _));
-        if found == Err(ReacquireError::Contended { id }) && expired {
-            // ALLOWED: the helping sweep meets the one that this very call is changing.
-            self.run.borrow_mut().allowed += 1;
-            return self.swept_once(false);
-        }
         self.see("reacquire", classes::reacquire(&found));
         let items = self.truth.items(id);
         match self.truth.stand(id) {

@@ -23,6 +23,9 @@ impl Reference {
     pub(super) fn judge(&self, request: &ReserveRequest, except: Option<ReservationId>) -> Verdict {
         let mut verdict = Verdict { refusals: Vec::new(), perhaps: Vec::new(), takes: BTreeMap::new() };
         verdict.refusals = self.judge_form(request);
+        if self.closed {
+            verdict.refusals.push(ReserveError::Closed);
+        }
         if !verdict.refusals.is_empty() {
             return verdict;
         }
@@ -56,9 +59,6 @@ impl Reference {
     /// Refusals that need no look at any stock.
     pub(super) fn judge_form(&self, request: &ReserveRequest) -> Vec<ReserveError> {
         let mut refusals = Vec::new();
-        if self.closed {
-            refusals.push(ReserveError::Closed);
-        }
         let mut refuse = |error: RequestError| refusals.push(error.into());
         if request.ttl > self.set.life_max {
             let (asked, max) = (request.ttl.as_duration(), self.set.life_max.as_duration());

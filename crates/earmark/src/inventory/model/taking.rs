@@ -293,7 +293,8 @@ impl World<'_> {
         self.check_replaced(old, owner, &request, &found)?;
         let undecided = matches!(
             &found,
-            Err(Error::Contended { .. } | Error::Reserve(ReserveError::Contended { .. } | ReserveError::Full(_)))
+            Err(Error::Contended { .. }
+                | Error::Reserve(ReserveError::Contended { .. } | ReserveError::Full(_) | ReserveError::Closed))
         );
         if !undecided {
             self.remember(request.key, command, &found);
@@ -309,6 +310,9 @@ impl World<'_> {
         found: &Result<Reserved, crate::ReplaceError>,
     ) -> Check {
         use crate::ReplaceError as Error;
+        if self.truth.closed && !matches!(found, Err(Error::Reserve(ReserveError::Full(_)))) {
+            return self.same("replace", found, &Err(Error::Reserve(ReserveError::Closed)));
+        }
         let verdict = self.truth.judge(request, Some(old));
         let owner_full = |error: &ReserveError| matches!(error, ReserveError::Full(_));
         if let Err(Error::Reserve(error)) = found
@@ -324,11 +328,6 @@ impl World<'_> {
             self.truth.attempt_failed();
         }
         let Some(phase) = self.lost("replace", old, said!(Error, found, old))? else { return Ok(()) };
-        if matches!(found, Err(Error::Reserve(ReserveError::Contended { .. }))) {
-            // ALLOWED: the helping sweep meets the old one, which this very call is changing.
-            self.run.borrow_mut().allowed += 1;
-            return self.swept_once(false);
-        }
         let mine = self.truth.all[&old].owner == Some(owner);
         let mut right = Vec::new();
         if phase != Phase::Reserved {
