@@ -262,7 +262,6 @@ impl World<'_> {
         };
         let unswept = self.truth.due.contains(&id);
         let found = self.engine.confirm_or_reacquire(id);
-        let expired = matches!(self.truth.stand(id), Stand::Ended(End::Expired, _));
         self.see("reacquire", classes::reacquire(&found));
         let items = self.truth.items(id);
         match self.truth.stand(id) {
