@@ -95,23 +95,43 @@ impl Marks {
         self.leaves.get(leaf).map_or(0, |word| word.swap(0, SeqCst))
     }
 
-    /// Takes one mark of a leaf word; any number of collectors.
-    pub(crate) fn take_one(&self, leaf: usize) -> Option<usize> {
-        let word = self.leaves.get(leaf)?;
-        let mut seen = look(word);
-        while seen != 0 {
-            let bit = seen & seen.wrapping_neg();
-            let before = word.fetch_and(!bit, SeqCst);
-            if before & bit != 0 {
-                if before == bit {
+    /// The integers in the set, from `from` on and once round. What is set or taken meanwhile may be
+    /// among them or not.
+    pub(crate) fn members(&self, from: usize) -> impl Iterator<Item = usize> {
+        self.range(from, usize::MAX).chain(self.range(0, from))
+    }
+
+    fn range(&self, from: usize, until: usize) -> impl Iterator<Item = usize> {
+        let mut at = from;
+        std::iter::from_fn(move || {
+            while at < until {
+                let leaf = self.next(at / WORD)?;
+                at = at.max(leaf * WORD);
+                let word = self.leaves.get(leaf)?;
+                let all = look(word);
+                let bits = all & (u64::MAX << (at % WORD));
+                if bits != 0 {
+                    at = leaf * WORD + bits.trailing_zeros() as usize + 1;
+                    return (at <= until).then_some(at - 1);
+                }
+                if all == 0 {
                     self.settle(leaf, word);
                 }
-                return Some(leaf * WORD + bit.trailing_zeros() as usize);
+                at = (leaf + 1) * WORD;
             }
-            seen = before;
+            None
+        })
+    }
+
+    /// Takes one integer out, if it is there; any number of collectors.
+    pub(crate) fn take(&self, index: usize) -> bool {
+        let (leaf, bit) = (index / WORD, 1 << (index % WORD));
+        let Some(word) = self.leaves.get(leaf) else { return false };
+        let before = word.fetch_and(!bit, SeqCst);
+        if before == bit {
+            self.settle(leaf, word);
         }
-        self.settle(leaf, word);
-        None
+        before & bit != 0
     }
 
     /// An empty leaf loses its parent's mark, unless somebody marked it meanwhile (M2).
@@ -160,15 +180,17 @@ mod tests {
     }
 
     #[test]
-    fn take_one_gives_each_mark_once() {
+    fn members_go_once_round_and_take_gives_each_mark_once() {
         let marks = Marks::new(1 << 14);
-        for index in [5, 7, 9_000] {
+        let all = [5, 7, 70, 9_000];
+        for index in all {
             marks.set(index);
         }
-        let mut found = Vec::new();
-        while let Some(leaf) = marks.next(0) {
-            found.extend(marks.take_one(leaf));
+        for (from, wanted) in [(0, all), (6, [7, 70, 9_000, 5]), (70, [70, 9_000, 5, 7]), (9_001, all)] {
+            assert_eq!(marks.members(from).collect::<Vec<_>>(), wanted, "from {from}");
         }
-        assert_eq!(found, [5, 7, 9_000]);
+        assert!(all.iter().all(|&index| marks.take(index)));
+        assert!(!all.iter().any(|&index| marks.take(index)));
+        assert_eq!(marks.members(3).next(), None);
     }
 }

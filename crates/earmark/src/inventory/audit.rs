@@ -124,7 +124,7 @@ impl Inventory {
 
     /// One pass. A figure that moved while it was compared proves nothing and is left out.
     fn look_for_differences(&self) -> Verification {
-        let now = self.time.now();
+        let now = self.read_clock();
         let counts = self.facts.counts();
         let before: Vec<_> = self.lines.iter().map(|(counter, _)| counter.snapshot()).collect();
         let mut counted = vec![0u64; before.len()];
@@ -191,8 +191,8 @@ pub struct Usage {
     pub keys: usize,
     /// Channel labels.
     pub channels: usize,
-    /// Expired reservations remembered for a late payment; `None` while somebody sweeps.
-    pub expired_remembered: Option<usize>,
+    /// Expired reservations remembered for a late payment.
+    pub expired_remembered: usize,
     /// Reservations waiting in the wheel's rings, ended ones included; `None` while somebody sweeps.
     pub ring_entries: Option<usize>,
 }
@@ -217,7 +217,7 @@ impl Inventory {
             owners: self.owners.len(),
             keys: self.keys.len(),
             channels: self.channels.count() - 1, // the first stands for none
-            expired_remembered: self.parked.len(),
+            expired_remembered: self.slab.parked() as usize,
             ring_entries: self.wheel.ring_len(),
         }
     }

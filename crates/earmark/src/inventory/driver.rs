@@ -125,6 +125,9 @@ impl Attached {
             Ok(advanced) => {
                 self.count(true);
                 report.expired += advanced.expired as u64;
+                if self.inventory.time.is_behind() {
+                    let _ = self.inventory.catch_up(); // the clock leapt; the rest in the next period
+                }
                 // Incomplete without work done: something is being changed; give it a moment.
                 advanced.complete || advanced.looked == 0 || advanced.expired == 0
             }

@@ -139,7 +139,7 @@ impl Inventory {
             Lost::Phase(phase) => ExtendError::WrongPhase { id, phase },
         };
         let slot = self.slot(id).map_err(refused)?;
-        let asked = self.time.now() + ttl.as_millis();
+        let asked = self.read_clock() + ttl.as_millis();
         // Read for this generation or, if the rule finds another, not used.
         let end_of_life = slot.body(self.tick()).born.saturating_add(life_max.as_millis());
         let moved = |current: u64| asked.min(end_of_life).max(current);

@@ -3,7 +3,6 @@
 use super::cart::TakeRefused;
 use super::ends::lost;
 use super::parts::Changing;
-use super::reserve::HELP_BUDGET;
 use super::view::ChannelFact;
 use super::{Fact, Inventory, Lost};
 use crate::error::{ReacquireError, ShortItem};
@@ -55,6 +54,9 @@ impl Inventory {
         let slot = self.slot(id).map_err(refused)?;
         let policy = self.settings.pending_policy;
         let now = self.time.now();
+        if self.time.is_behind() {
+            return if self.catch_up() { self.confirm_or_reacquire(id) } else { Err(refused(Lost::Contended)) };
+        }
         let mut pause = Pause::new();
         loop {
             // Alive, perhaps overdue and not swept yet: its units are still set aside.
@@ -68,7 +70,7 @@ impl Inventory {
                     self.finish(id, &body, now);
                     return Ok(late);
                 }
-                Err(No::Ended(End::Expired)) => self.help_sweep(now),
+                Err(No::Ended(End::Expired)) => self.sweep_before(now),
                 Err(No::Busy) if pause.wait() => continue,
                 Err(no) => return Err(refused(lost(no))),
             }
@@ -83,11 +85,9 @@ impl Inventory {
 
     /// What is due for a look is looked at before a call makes a reservation `Changing` and then takes
     /// units: its own helping sweep would meet that very reservation, and could never be complete.
-    pub(super) fn help_sweep(&self, now: u64) {
-        if !self.wheel.settled(now)
-            && let Some(sweep) = self.wheel.try_sweep()
-        {
-            let _ = self.sweep_with(sweep, now, HELP_BUDGET);
+    pub(super) fn sweep_before(&self, now: u64) {
+        if !self.wheel.settled(now) {
+            self.help_sweep(now);
         }
     }
 

@@ -153,9 +153,10 @@ impl Inventory {
     fn with_settings(settings: Settings, clock: Box<dyn Clock>) -> Self {
         let time = Time::new(clock, settings.time_slack.as_millis() as u64);
         let sizes = Sizes {
-            reservations: settings.reservations_max.saturating_add(settings.expired_capacity),
+            live: settings.reservations_max,
+            expired: settings.expired_capacity,
+            ended: settings.ended_capacity,
             lanes: settings.lanes,
-            retained: settings.ended_capacity,
             retention_ms: settings.ended_retention.as_millis() as u64,
         };
         let random = std::collections::hash_map::RandomState::new();
@@ -278,6 +279,16 @@ impl Inventory {
         self.time.tick()
     }
 
+    /// Reads the clock; follows it through a leap as far as bounded work can (T3).
+    fn read_clock(&self) -> u64 {
+        let now = self.time.now();
+        if !self.time.is_behind() {
+            return now;
+        }
+        let _ = self.catch_up();
+        self.tick()
+    }
+
     fn is_closed(&self) -> bool {
         self.closed.load(Relaxed)
     }
@@ -312,6 +323,9 @@ impl Inventory {
             let (now, generation) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
             let decided = slot.update(|seen| {
                 now.set(self.time.judging(seen));
+                if self.time.is_behind() {
+                    return Err(No::Busy); // T3: no deadline can be judged yet
+                }
                 generation.set(seen.generation());
                 rule(seen, now.get())
             });
@@ -328,6 +342,7 @@ impl Inventory {
                 }
                 Err(No::Phase(phase)) => Err(Lost::Phase(phase)),
                 Err(No::NotDue) => Err(Lost::Contended),
+                Err(No::Busy) if self.time.is_behind() && !self.catch_up() => Err(Lost::Contended),
                 Err(No::Busy) if pause.wait() => continue,
                 Err(No::Busy) => Err(Lost::Contended),
             };

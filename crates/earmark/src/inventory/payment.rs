@@ -90,7 +90,7 @@ impl Inventory {
     /// pass over the slots in use.
     #[must_use]
     pub fn reviews(&self) -> Vec<ReservationId> {
-        let (now, policy) = (self.time.now(), self.settings.pending_policy);
+        let (now, policy) = (self.read_clock(), self.settings.pending_policy);
         self.ids_where(|seen| seen.in_time(seen.generation(), now, policy) == Ok(Phase::InReview))
     }
 
@@ -141,7 +141,7 @@ impl Inventory {
 
     fn move_phase(&self, id: ReservationId, from: impl Fn(Phase) -> bool, to: Phase) -> Result<Timestamp, Lost> {
         let slot = self.slot(id)?;
-        let (settings, read) = (&self.settings, self.time.now());
+        let (settings, read) = (&self.settings, self.read_clock());
         let born = slot.body(self.tick()).born; // of this generation, or the rule finds another
         let moved = |current: u64| match to {
             Phase::Paying => {

@@ -45,7 +45,7 @@ impl Inventory {
         self.keyed(request.key, fingerprint, || {
             self.check_open()?;
             let now = self.time.now(); // before anything is locked: a clock may panic
-            self.help_sweep(now);
+            self.sweep_before(now);
             let replaced = self.with_owner(owner, |book| self.swap(book, old, request, &items, now));
             replaced.map_err(|busy| match busy {
                 OwnerBusy::Contended => ReplaceError::Contended { id: old },

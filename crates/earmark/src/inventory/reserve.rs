@@ -23,9 +23,6 @@ use crate::sku::StockId;
 use crate::stock::counter::{Counter, Refused};
 use crate::sync::Pause;
 
-/// Slots that a reserve looks at on behalf of everybody before it says `contended`.
-pub(super) const HELP_BUDGET: usize = 256;
-
 /// What a closer look at a shortage says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shortfall {
@@ -275,6 +272,9 @@ impl Inventory {
                 // Nothing known was due while the word was read, if the bound lies ahead of a time read later.
                 let bound = before.min(after);
                 let now = self.time.toward(bound);
+                if self.time.is_behind() {
+                    return if self.catch_up() { Shortfall::Retry } else { Shortfall::Contended };
+                }
                 if bound > now {
                     return Shortfall::Settled { available: word.available() };
                 }
@@ -282,13 +282,10 @@ impl Inventory {
             }
             _ => self.time.now(),
         };
-        match self.wheel.try_sweep() {
-            None if pause.wait() => Shortfall::Retry,
-            None => Shortfall::Contended,
-            Some(sweep) => match self.sweep_with(sweep, now, HELP_BUDGET).complete {
-                true => Shortfall::Retry,
-                false => Shortfall::Contended,
-            },
+        match self.help_sweep(now) {
+            // Complete: what is due by now is back. Time goes on, so this too is tried a bounded number of times.
+            Some(true) | None if pause.wait() => Shortfall::Retry,
+            _ => Shortfall::Contended,
         }
     }
 
@@ -306,7 +303,9 @@ impl Inventory {
     #[cold]
     fn claim_after_sweep(&self) -> Result<(u32, &Slot), FullError> {
         let now = self.time.now();
-        let _ = self.sweep_now(now, self.settings.sweep_budget);
+        if !self.time.is_behind() || self.catch_up() {
+            self.help_sweep(now);
+        }
         let full = FullError { table: Table::Reservations, max: self.settings.reservations_max };
         self.slab.take(self.lane(), now).ok_or(full)
     }

@@ -122,7 +122,7 @@ impl Inventory {
     /// # Errors
     /// [`StockError::UnknownLine`].
     pub fn retry_after(&self, line: StockId, quantity: Quantity) -> Result<Option<Timestamp>, StockError> {
-        let now = self.time.now();
+        let now = self.read_clock();
         let declared = self.lines.line(line).and_then(|_| self.counter(line));
         let counter = declared.ok_or(StockError::UnknownLine { line })?;
         let units = quantity.get();

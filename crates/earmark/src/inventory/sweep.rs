@@ -10,13 +10,20 @@
 
 use std::collections::VecDeque;
 
+use crossbeam::queue::SegQueue;
+
 use super::keys::FORGET_SWEEP;
 use super::{Fact, Inventory};
 use crate::clock::Timestamp;
 use crate::reservation::state::{End, No, Phase, Standing};
 use crate::seeded::{Break, Step, on, step};
 use crate::sync::Mutex;
-use crate::wheel::{Judge, Look, Sweep, Swept};
+use crate::wheel::{Budget, Judge, Look, Sweep, Swept};
+
+/// What a call does on behalf of everybody before it says `contended`.
+const HELP: Budget = Budget { looks: 8_192, ends: 256 };
+/// Sweeps by which a call follows a clock that leapt, each 398 days: 70 years in all.
+const LEAPS_MAX: usize = 64;
 
 /// What one `advance` did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,14 +35,18 @@ pub struct Advanced {
     pub expired: usize,
     /// Slots looked at.
     pub looked: usize,
-    /// Everything due was handled. If not, the budget was used up or a reservation was being changed:
-    /// call again.
+    /// Everything due was handled, and time stands where it was asked to. If not, the budget was used
+    /// up, a reservation was being changed, or time leapt further than one sweep can follow: call again.
     pub complete: bool,
 }
 
 /// Expired reservations that can still be taken up again, oldest first.
 #[derive(Debug)]
-pub(super) struct Parked(Mutex<VecDeque<ParkedSlot>>);
+pub(super) struct Parked {
+    queue: Mutex<VecDeque<ParkedSlot>>,
+    /// Old ones that a late payment was taking up when their turn came: back to the front with them.
+    back: SegQueue<ParkedSlot>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct ParkedSlot {
@@ -46,11 +57,7 @@ struct ParkedSlot {
 
 impl Parked {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(VecDeque::new()))
-    }
-
-    pub(super) fn len(&self) -> Option<usize> {
-        self.0.try_lock().map(|parked| parked.len())
+        Self { queue: Mutex::new(VecDeque::new()), back: SegQueue::new() }
     }
 }
 
@@ -83,15 +90,40 @@ impl Inventory {
         self.sweep_now(now, self.settings.sweep_budget)
     }
 
-    pub(super) fn sweep_now(&self, now: u64, budget: usize) -> Advanced {
+    fn sweep_now(&self, now: u64, budget: usize) -> Advanced {
         let Some(sweep) = self.wheel.sweep_bounded() else { return Advanced::default() };
-        let advanced = self.sweep_with(sweep, now, budget);
+        let mut advanced = self.sweep_with(sweep, now, Budget { looks: budget, ends: budget });
+        advanced.complete &= self.forget_parked(now, budget) && !self.time.is_behind();
         self.keys.forget_old(now, FORGET_SWEEP);
         self.clean_owners(now);
         advanced
     }
 
-    pub(super) fn sweep_with(&self, mut sweep: Sweep<'_>, now: u64, budget: usize) -> Advanced {
+    /// Sweeps a little on behalf of everybody, if nobody else does: whether everything due was handled.
+    pub(super) fn help_sweep(&self, now: u64) -> Option<bool> {
+        let sweep = self.wheel.try_sweep()?;
+        let complete = self.sweep_with(sweep, now, HELP).complete;
+        self.forget_parked(now, HELP.ends);
+        Some(complete)
+    }
+
+    /// Follows a clock that leapt further than time may run ahead of a sweep (T3): whether nothing is
+    /// left of the leap. Does not read the clock.
+    #[cold]
+    pub(super) fn catch_up(&self) -> bool {
+        for _ in 0..LEAPS_MAX {
+            let now = self.time.follow();
+            if !self.time.is_behind() {
+                return true;
+            }
+            if self.help_sweep(now).is_none() {
+                return false;
+            }
+        }
+        false
+    }
+
+    fn sweep_with(&self, mut sweep: Sweep<'_>, now: u64, budget: Budget) -> Advanced {
         step(Step::Sweeping);
         let mut judge = Expiry { inventory: self, lane: self.lane(), expired: 0 };
         let Swept { complete, looked } = sweep.run(now, budget, &mut judge);
@@ -99,31 +131,39 @@ impl Inventory {
         if complete {
             self.time.note_swept(now);
         }
-        self.forget_parked(now, budget);
         Advanced { expired: judge.expired, looked, complete }
     }
 
-    /// Forgets parked reservations whose retention is over, and the oldest beyond the capacity.
-    fn forget_parked(&self, now: u64, budget: usize) {
+    /// Forgets parked reservations whose retention is over, and the oldest beyond the capacity; up to
+    /// `budget` of them. `false`: more are left.
+    fn forget_parked(&self, now: u64, budget: usize) -> bool {
+        {
+            let Some(mut queue) = self.parked.queue.try_lock() else { return true }; // somebody else does it
+            while let Some(parked) = self.parked.back.pop() {
+                queue.push_front(parked);
+            }
+        }
         for _ in 0..budget {
             // One at a time: the lock is not held while a slot is given back.
             let parked = {
-                let Some(mut parked) = self.parked.0.try_lock() else { return };
-                let over = parked.len() > self.settings.expired_capacity;
-                match parked.front() {
-                    Some(first) if over || first.until <= now => parked.pop_front(),
+                let Some(mut queue) = self.parked.queue.try_lock() else { return true };
+                let over = queue.len() + self.parked.back.len() > self.settings.expired_capacity;
+                match queue.front() {
+                    Some(first) if over || first.until <= now => queue.pop_front(),
                     _ => None,
                 }
             };
-            let Some(parked) = parked else { return };
+            let Some(parked) = parked else { return true };
             self.forget(parked, now);
         }
+        false
     }
 
     /// An expired reservation was taken up again: it no longer counts among those remembered. If the
     /// queue is in use it is passed over when its turn comes.
     pub(super) fn unpark(&self, slot: u32, generation: u32) {
-        if let Some(mut queue) = self.parked.0.try_lock() {
+        self.slab.unpark();
+        if let Some(mut queue) = self.parked.queue.try_lock() {
             queue.retain(|parked| (parked.slot, parked.generation) != (slot, generation));
         }
     }
@@ -136,14 +176,11 @@ impl Inventory {
                 if place.body(now).has_extra {
                     self.extras.remove(&slot);
                 }
+                self.slab.unpark();
                 self.slab.give_back(slot, now);
             }
-            // A late payment is taking it up this instant: look again later.
-            Err(No::Busy) => {
-                if let Some(mut queue) = self.parked.0.lock_bounded() {
-                    queue.push_back(parked);
-                }
-            }
+            // A late payment is taking it up this instant: look again at the next sweep.
+            Err(No::Busy) => self.parked.back.push(parked),
             // Taken up again: whoever did so has given the slot back.
             Err(_) => {}
         }
@@ -178,7 +215,7 @@ impl Judge for Expiry<'_> {
                 if before.standing() == Standing::Live(Phase::PaymentPending) && policy == crate::PendingPolicy::Review
                 {
                     inventory.facts.record(self.lane, Fact::Moved { id, phase: Phase::InReview, deadline: 0 });
-                    return Look::Gone;
+                    return Look::Ended;
                 }
                 self.expired += 1;
                 step(Step::Expired);
@@ -187,7 +224,7 @@ impl Judge for Expiry<'_> {
                     place.unlock(before.ended(End::Expired)); // only now: what it held is back, and still readable
                 }
                 inventory.park(slot, generation, &body, now);
-                Look::Gone
+                Look::Ended
             }
             Err(No::NotDue) => {
                 let (seen, born) = (place.snapshot(), place.body(now).born);
@@ -205,6 +242,16 @@ impl Judge for Expiry<'_> {
             Err(_) => Look::Gone,
         }
     }
+
+    fn deadline(&mut self, slot: u32, generation: u32, now: u64) -> Option<u64> {
+        let seen = self.inventory.slab.get(slot)?.snapshot();
+        match seen.standing() {
+            _ if seen.generation() != generation => None,
+            Standing::Live(Phase::InReview) | Standing::Free | Standing::Ended(_) => None,
+            Standing::Live(_) => Some(seen.deadline(now)),
+            Standing::Changing | Standing::Overdue => Some(now), // whatever becomes of it
+        }
+    }
 }
 
 impl Inventory {
@@ -216,11 +263,12 @@ impl Inventory {
                 self.forget_owned(owner, self.id(slot, generation));
             }
         }
+        self.slab.park();
         let until = now.saturating_add(self.settings.expired_retention.as_millis() as u64);
         let parked = ParkedSlot { slot, generation, until };
         if self.settings.expired_capacity == 0 || self.settings.expired_retention.is_zero() {
             self.forget(parked, now);
-        } else if let Some(mut queue) = self.parked.0.lock_bounded() {
+        } else if let Some(mut queue) = self.parked.queue.lock_bounded() {
             queue.push_back(parked);
         } else {
             self.forget(parked, now);

@@ -4,7 +4,8 @@
 //! **T2** The tick is trusted only while a driver keeps it moving, and only where it leaves more than
 //! `time_slack` before the deadline in question; else the clock is read.
 //! **T3** Time runs at most `LEAP_MAX` ahead of the last complete sweep, so that the 37 bits of a
-//! deadline stay unambiguous however far a clock leaps.
+//! deadline stay unambiguous however far a clock leaps. While it is behind the clock nothing is judged:
+//! a call catches up, by sweeps, or says `contended`.
 
 use crate::clock::{Clock, TIMESTAMP_MAX};
 use crate::reservation::state::Snapshot;
@@ -22,6 +23,8 @@ pub(crate) struct Time {
     tick: AtomicU64,
     /// When a sweep was last complete.
     swept: AtomicU64,
+    /// The latest time that T3 kept the tick from.
+    leapt: AtomicU64,
     drivers: AtomicU64,
     slack_ms: u64,
     /// Readings that found the tick of a running driver more than the slack behind.
@@ -41,6 +44,7 @@ impl Time {
             clock,
             tick: AtomicU64::new(now),
             swept: AtomicU64::new(now),
+            leapt: AtomicU64::new(0),
             drivers: AtomicU64::new(0),
             slack_ms,
             late: AtomicU64::new(0),
@@ -56,7 +60,11 @@ impl Time {
 
     /// Moves the tick to `now` if it is behind, and returns where it stands (T1, T3).
     pub(crate) fn publish(&self, now: u64) -> u64 {
-        let now = now.min(TIMESTAMP_MAX).min(self.swept.load(Relaxed).saturating_add(LEAP_MAX));
+        let asked = now.min(TIMESTAMP_MAX);
+        let now = asked.min(self.swept.load(Relaxed).saturating_add(LEAP_MAX));
+        if now < asked {
+            self.leapt.fetch_max(asked, Relaxed);
+        }
         // ORDERING: the tick orders nothing but itself; AcqRel keeps one thread's readings in order.
         let tick = self.tick.load(Acquire);
         if tick >= now {
@@ -66,6 +74,17 @@ impl Time {
             self.late.fetch_add(1, Relaxed);
         }
         self.tick.fetch_max(now, AcqRel).max(now)
+    }
+
+    /// Whether T3 keeps the tick behind a time that was read: then no deadline can be judged.
+    #[inline]
+    pub(crate) fn is_behind(&self) -> bool {
+        self.leapt.load(Relaxed) > self.tick()
+    }
+
+    /// Moves the tick towards the time that T3 kept it from, as far as the last sweep allows.
+    pub(crate) fn follow(&self) -> u64 {
+        self.publish(self.leapt.load(Relaxed))
     }
 
     /// The last published time: at or before now.

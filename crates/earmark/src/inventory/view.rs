@@ -181,7 +181,7 @@ impl Inventory {
     /// ```
     #[must_use]
     pub fn get(&self, id: ReservationId) -> Option<Reservation> {
-        let now = self.time.now();
+        let now = self.read_clock();
         let looked = self.look(id.slot, self.slot(id).ok()?, now)?;
         (looked.snapshot.generation() == id.generation).then(|| self.describe(id.slot, &looked, now))?
     }
@@ -205,7 +205,7 @@ impl Inventory {
     /// ```
     #[must_use]
     pub fn reservations(&self, filter: &Filter) -> Vec<Reservation> {
-        let now = self.time.now();
+        let now = self.read_clock();
         let ended = matches!(filter.state, Some(State::Ended(_)));
         let mut found = Vec::new();
         self.each_slot(now, |index, looked| {
@@ -246,7 +246,7 @@ impl Inventory {
     /// ```
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.time.now())
+        Timestamp::from_millis(self.read_clock())
     }
 
     /// What was counted for each channel, in order of first use. Reservations that named no channel are

@@ -12,8 +12,11 @@
 //!
 //! **R4** A slot is given to one claimer until it is given back: each bit is taken by one successful
 //! compare-exchange or swap.
-//! **R5** A page whose slots ended within the retention is not handed out while fewer than
-//! `retained_pages` pages wait: so long is an end remembered (P2).
+//! **R5** A page on which a slot ended within the retention is not handed out unless more than `ended`
+//! slots wait: so long is an end remembered (P2). Then, of a few pages, the one that ended first.
+//! **R6** No page is handed out while `live` slots or more are in use. They are counted only where an
+//! estimate does not tell; beyond `COUNTED_PAGES` the estimate alone does, and it leaves out up to
+//! `PAGE_REUSE_MIN − 1` slots of each page.
 
 use crossbeam::utils::CachePadded;
 
@@ -33,6 +36,10 @@ use std::sync::atomic::AtomicU64 as Hint;
 pub(crate) const PAGE_LEN: usize = if cfg!(earmark_loom) { 2 } else { 32 };
 /// Slots of a page that must be free before it is handed out again.
 const PAGE_REUSE_MIN: u32 = if cfg!(earmark_loom) { 1 } else { 8 };
+/// Slots in use are counted one page after the other only in slabs of up to so many pages.
+const COUNTED_PAGES: usize = if cfg!(earmark_loom) { 0 } else { 1 << 14 };
+/// Pages that are looked at for one whose retention is over.
+const CANDIDATES: usize = 8;
 const MASK_BITS: u32 = 32;
 const MASK_FULL: u64 = (1 << PAGE_LEN) - 1;
 const _: () = assert!(PAGE_LEN <= MASK_BITS as usize);
@@ -57,31 +64,37 @@ pub(crate) struct Slab {
     slots: Paged<Slot>,
     pages: Paged<PageHead>,
     reusable: Marks,
-    reusable_len: Hint,
+    /// Slots that wait in `reusable`, in whole groups of `PAGE_REUSE_MIN`.
+    waiting: Hint,
+    /// Slots whose reservation expired and is still remembered.
+    parked: Hint,
     retired: Hint,
+    /// Slots that can be handed out before anybody needs to count again; signed.
+    headroom: Hint,
     fresh: AtomicU64,
     lanes: Box<[CachePadded<Lane>]>,
     pages_max: usize,
-    retained_pages: u64,
-    retention_ms: u64,
+    sizes: Sizes,
 }
 
 /// Sizes of a slab.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
-    /// Reservations that must find room, ended ones that are remembered included.
-    pub(crate) reservations: usize,
-    pub(crate) lanes: usize,
+    /// Live reservations that always find room.
+    pub(crate) live: usize,
+    /// Expired reservations that find room besides.
+    pub(crate) expired: usize,
     /// Ended reservations remembered for the retention.
-    pub(crate) retained: usize,
+    pub(crate) ended: usize,
     pub(crate) retention_ms: u64,
+    pub(crate) lanes: usize,
 }
 
 impl Sizes {
-    /// Pages enough that `reservations` always find room, whatever waits for company.
+    /// Pages enough for all of them, whatever waits for company.
     fn pages(self) -> usize {
         let sure = PAGE_LEN - PAGE_REUSE_MIN as usize + 1;
-        self.reservations.div_ceil(sure) + self.lanes
+        (self.live.saturating_add(self.expired).saturating_add(self.ended)).div_ceil(sure) + self.lanes + 1
     }
 
     /// Slots in all.
@@ -98,13 +111,14 @@ impl Slab {
             slots: Paged::new(pages_max * PAGE_LEN, Slot::new),
             pages: Paged::new(pages_max, || PageHead { free: apart(0), ended_at: Hint::new(0) }),
             reusable: Marks::new(pages_max),
-            reusable_len: Hint::new(0),
+            waiting: Hint::new(0),
+            parked: Hint::new(0),
             retired: Hint::new(0),
+            headroom: Hint::new(0),
             fresh: apart(0),
             lanes: (0..sizes.lanes.max(1)).map(|_| lane()).collect(),
             pages_max,
-            retained_pages: (sizes.retained / PAGE_LEN) as u64,
-            retention_ms: sizes.retention_ms,
+            sizes,
         }
     }
 
@@ -190,15 +204,73 @@ impl Slab {
         // its generation goes on from.
         let before = head.free.fetch_or(bits, AcqRel);
         let after = before | bits;
-        if before.count_ones() < PAGE_REUSE_MIN && after.count_ones() >= PAGE_REUSE_MIN {
-            self.reusable_len.fetch_add(1, Relaxed);
+        let more = groups(after) - groups(before);
+        if more > 0 {
+            self.waiting.fetch_add(more, Relaxed);
+        }
+        if groups(before) == 0 && more > 0 {
             self.reusable.set(page);
         }
     }
 
+    /// A reservation expired and is remembered: its slot is not in use, and not free.
+    pub(crate) fn park(&self) {
+        self.parked.fetch_add(1, Relaxed);
+    }
+
+    /// It is no longer remembered, or was taken up again.
+    pub(crate) fn unpark(&self) {
+        self.parked.fetch_sub(1, Relaxed);
+    }
+
+    /// Expired reservations that are remembered.
+    pub(crate) fn parked(&self) -> u64 {
+        self.parked.load(Relaxed)
+    }
+
+    /// Whether another page may be handed out (R6).
+    fn has_room(&self) -> bool {
+        let page = PAGE_LEN as u64;
+        if self.headroom.load(Relaxed) as i64 >= PAGE_LEN as i64 {
+            self.headroom.fetch_sub(page, Relaxed);
+            return true;
+        }
+        let pages = (self.fresh.load(Relaxed) as usize).min(self.pages_max);
+        let max = self.sizes.live as u64;
+        let waiting = (self.waiting.load(Relaxed) as i64).max(0) as u64; // may be below zero for an instant
+        let idle = waiting + self.parked.load(Relaxed) + self.retired.load(Relaxed);
+        let at_most = (pages * PAGE_LEN) as u64 - idle.min((pages * PAGE_LEN) as u64);
+        let unseen = pages as u64 * u64::from(PAGE_REUSE_MIN - 1) + self.lanes.len() as u64 * page;
+        let in_use = if at_most < max {
+            at_most
+        } else if at_most >= max + unseen || pages > COUNTED_PAGES {
+            at_most.saturating_sub(unseen)
+        } else {
+            self.count_in_use(pages)
+        };
+        if in_use >= max {
+            return false;
+        }
+        self.headroom.store((max - in_use).saturating_sub(page), Relaxed);
+        true
+    }
+
+    fn count_in_use(&self, pages: usize) -> u64 {
+        let in_page = |page| self.pages.get(page).map_or(0, |head: &PageHead| head.free.load(Relaxed).count_ones());
+        let in_pages: u64 = (0..pages).map(|page| u64::from(in_page(page))).sum();
+        let in_lanes: u64 =
+            self.lanes.iter().map(|lane| u64::from((lane.word.load(Relaxed) & MASK_FULL).count_ones())).sum();
+        let idle = in_pages + in_lanes + self.parked.load(Relaxed) + self.retired.load(Relaxed);
+        ((pages * PAGE_LEN) as u64).saturating_sub(idle)
+    }
+
     #[cold]
     fn take_page(&self, lane: &Lane, now: u64) -> Option<(u64, u64)> {
-        let crowded = self.reusable_len.load(Relaxed) > self.retained_pages;
+        if !self.has_room() {
+            return None; // R6
+        }
+        let waiting = self.waiting.load(Relaxed) as i64;
+        let crowded = waiting > (self.sizes.ended + PAGE_LEN) as i64;
         if let Some(taken) = self.take_reusable(lane, now, crowded) {
             return Some(taken);
         }
@@ -215,24 +287,41 @@ impl Slab {
         self.take_reusable(lane, now, true) // no room to grow: forget early rather than refuse
     }
 
+    /// One of the next few pages: the first whose retention is over; else, to forget early, the one
+    /// that ended first (R5).
     fn take_reusable(&self, lane: &Lane, now: u64, forget_early: bool) -> Option<(u64, u64)> {
         loop {
             let from = lane.cursor.load(Relaxed) as usize;
-            let leaf = self.reusable.next(from).or_else(|| self.reusable.next(0))?;
-            lane.cursor.store(leaf as u64, Relaxed);
-            let Some(page) = self.reusable.take_one(leaf) else { continue };
-            let head = self.pages.get(page)?;
-            if !forget_early && head.ended_at.load(Relaxed).saturating_add(self.retention_ms) > now {
-                self.reusable.set(page); // R5
-                return None;
+            let mut chosen: Option<(u64, usize)> = None;
+            let mut next = from;
+            for page in self.reusable.members(from).take(CANDIDATES) {
+                let ended_at = self.pages.get(page)?.ended_at.load(Relaxed);
+                next = page + 1;
+                if ended_at.saturating_add(self.sizes.retention_ms) <= now {
+                    chosen = Some((ended_at, page));
+                    break;
+                }
+                if forget_early && chosen.is_none_or(|(first, _)| ended_at < first) {
+                    chosen = Some((ended_at, page));
+                }
             }
-            self.reusable_len.fetch_sub(1, Relaxed);
-            let free = head.free.swap(0, AcqRel);
+            lane.cursor.store(next as u64, Relaxed);
+            let (_, page) = chosen?;
+            if !self.reusable.take(page) {
+                continue; // another lane was faster
+            }
+            let free = self.pages.get(page)?.free.swap(0, AcqRel);
+            self.waiting.fetch_sub(groups(free), Relaxed);
             if free != 0 {
                 return Some((page as u64, free));
             }
         }
     }
+}
+
+/// Free slots in whole groups that make a page worth handing out.
+const fn groups(free: u64) -> u64 {
+    (free.count_ones() / PAGE_REUSE_MIN * PAGE_REUSE_MIN) as u64
 }
 
 #[cfg(all(test, not(earmark_loom)))]
@@ -241,7 +330,7 @@ mod tests {
     use crate::reservation::state::End;
 
     fn slab(reservations: usize) -> Slab {
-        Slab::new(Sizes { reservations, lanes: 1, retained: 0, retention_ms: 0 })
+        Slab::new(Sizes { live: reservations, expired: 0, ended: 0, retention_ms: 0, lanes: 1 })
     }
 
     #[test]
@@ -267,6 +356,55 @@ mod tests {
             slab.give_back(slot, 0);
         }
         assert!(slab.take(0, 0).is_some());
+    }
+
+    /// R6, with ends remembered in every page: the cap holds to a page of each lane.
+    #[test]
+    fn r6_no_more_than_the_cap_and_a_page_are_in_use() {
+        let sizes = Sizes { live: 100, expired: 500, ended: 500, retention_ms: 1_000, lanes: 1 };
+        let slab = Slab::new(sizes);
+        let mut live = Vec::new();
+        for round in 0..40 {
+            while let Some((slot, place)) = slab.take(0, round) {
+                place.publish(place.claim(), 5);
+                live.push((slot, place));
+                assert!(live.len() < sizes.live + PAGE_LEN, "{} in use", live.len());
+            }
+            assert!(live.len() >= sizes.live, "{} in use in round {round}", live.len());
+            // All but a few of each page come back, some are remembered as expired first.
+            let (back, kept): (Vec<_>, Vec<_>) = live.into_iter().partition(|(slot, _)| slot % 8 != 0);
+            for (slot, place) in back {
+                place.abandon(place.snapshot().generation());
+                if slot % 5 == 0 {
+                    slab.park();
+                    slab.unpark();
+                }
+                slab.give_back(slot, round);
+            }
+            live = kept;
+            if live.len() >= sizes.live {
+                break;
+            }
+        }
+    }
+
+    /// R5: while no more wait than are to be remembered, only what ended long ago is used again; when
+    /// more do, the oldest end of a few pages goes first.
+    #[test]
+    fn r5_recent_ends_stay_until_more_wait_than_are_to_be_remembered() {
+        let sizes = Sizes { live: 64, expired: 0, ended: 640, retention_ms: 1_000, lanes: 1 };
+        let slab = Slab::new(sizes);
+        let mut seen = std::collections::HashSet::new();
+        for now in 0..640u64 {
+            let (slot, place) = slab.take(0, now).unwrap();
+            assert!(seen.insert(slot), "slot {slot} is used again at {now}");
+            place.publish(place.claim(), 5);
+            place.abandon(place.snapshot().generation());
+            slab.give_back(slot, now);
+        }
+        // The 64 of the first two pages are over their retention; later ones are not.
+        let again: Vec<_> = (0..64).map(|_| slab.take(0, 1_064).unwrap().0).collect();
+        assert!(again.iter().all(|&slot| slot < 64 || slot >= 640), "{again:?}");
     }
 
     #[test]

@@ -45,6 +45,16 @@ pub(crate) const fn near(serial: u64, now: u64) -> u64 {
     if ahead < HALF { now + ahead } else { now.saturating_sub(WHEN.max() + 1 - ahead) }
 }
 
+/// How much later than now an instant of the past may look, because now was read a moment before: 2^20
+/// ms, 17 minutes.
+const AHEAD: u64 = 1 << 20;
+
+/// The instant at or before `now` whose low 37 bits are `serial`: right for 4.3 years.
+pub(crate) const fn past(serial: u64, now: u64) -> u64 {
+    let ahead = serial.wrapping_sub(now) & WHEN.max();
+    if ahead < AHEAD { now + ahead } else { now.saturating_sub(WHEN.max() + 1 - ahead) }
+}
+
 /// The low 37 bits of an instant.
 pub(crate) const fn serial(instant: u64) -> u64 {
     instant & WHEN.max()
@@ -426,7 +436,7 @@ impl Slot {
         Body {
             line: LINE.of(what) as u32,
             units: UNITS.of(what) as u32,
-            born: near(BORN.of(origin), now),
+            born: past(BORN.of(origin), now),
             channel: CHANNEL.of(origin) as u16,
             has_extra: HAS_EXTRA.of(origin) == 1,
             is_cart: IS_CART.of(origin) == 1,
@@ -480,6 +490,13 @@ mod tests {
         fn serial_numbers_find_the_instant(now in HALF..1u64 << 61, ahead in 0..HALF, behind in 0..HALF) {
             prop_assert_eq!(near(serial(now + ahead), now), now + ahead);
             prop_assert_eq!(near(serial(now - behind), now), now - behind);
+        }
+
+        /// A birth is found again for 4.3 years, and by who read the clock a little before it.
+        #[test]
+        fn a_birth_is_found_again(now in 1u64 << 38..1 << 61, ago in 0..(1 << 37) - AHEAD, ahead in 0..AHEAD) {
+            prop_assert_eq!(past(serial(now - ago), now), now - ago);
+            prop_assert_eq!(past(serial(now + ahead), now), now + ahead);
         }
 
         /// R1 and R2 on the rule itself: whatever the word, ends happen in time and only once.

@@ -3,12 +3,15 @@
 use loom::sync::Arc;
 use loom::thread;
 
-use super::{Judge, Look, NURSERY_MS, Wheel};
+use super::{Budget, Judge, Look, NURSERY_MS, Wheel};
 use crate::loom_explore::explore;
 use crate::sync::atomic::{
     AtomicU64,
     Ordering::{Acquire, Release},
 };
+
+/// More than any of these sweeps needs.
+const AMPLE: Budget = Budget { looks: 100, ends: 100 };
 
 /// One slot: its deadline once published, 0 before; ends what is due.
 struct OneSlot {
@@ -22,10 +25,15 @@ impl Judge for OneSlot {
             0 => Look::Gone,
             deadline if deadline <= now => {
                 self.expired_at = Some(now);
-                Look::Gone
+                Look::Ended
             }
             deadline => Look::Live { generation: 1, deadline, born: 0 },
         }
+    }
+
+    fn deadline(&mut self, _slot: u32, _generation: u32, _now: u64) -> Option<u64> {
+        let deadline = self.deadline.load(Acquire);
+        (deadline != 0 && self.expired_at.is_none()).then_some(deadline)
     }
 }
 
@@ -44,12 +52,12 @@ fn push_beside_sweep(name: &str, deadline: u64, sweep_at: u64) {
         };
         let mut judge = OneSlot { deadline: Arc::clone(&published), expired_at: None };
         if let Some(mut sweep) = wheel.try_sweep() {
-            let _ = sweep.run(sweep_at, 100, &mut judge);
+            let _ = sweep.run(sweep_at, AMPLE, &mut judge);
         }
         pusher.join().unwrap();
         if judge.expired_at.is_none() {
             assert!(!wheel.settled(deadline), "due, and the bound does not say so (W4)");
-            let swept = wheel.try_sweep().unwrap().run(deadline, 100, &mut judge);
+            let swept = wheel.try_sweep().unwrap().run(deadline, AMPLE, &mut judge);
             assert!(swept.complete);
             assert!(judge.expired_at.is_some(), "due, and no sweep finds it (W3)");
         }

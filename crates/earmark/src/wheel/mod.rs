@@ -53,8 +53,10 @@ const BOUND_MAX: u64 = u64::MAX - 2;
 /// What stands in a slot, as far as the wheel cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// Nothing that will expire: ended, reused, without a deadline, or ended just now by this look.
+    /// Nothing that will expire: ended, reused, or without a deadline.
     Gone,
+    /// Its time was up: this look ended it.
+    Ended,
     /// Lives until `deadline`.
     Live { generation: u32, deadline: u64, born: u64 },
     /// Due, but somebody is changing it this instant: ask again at the next sweep.
@@ -65,6 +67,19 @@ pub(crate) enum Look {
 pub(crate) trait Judge {
     /// Looks at a slot (only at this generation, if one is given) and ends it if its time is up.
     fn look(&mut self, slot: u32, generation: Option<u32>, now: u64) -> Look;
+
+    /// Whether an entry is still worth keeping, without ending anything: when it must be looked at
+    /// again, or `None` if it has ended.
+    fn deadline(&mut self, slot: u32, generation: u32, now: u64) -> Option<u64>;
+}
+
+/// How much one sweep may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Budget {
+    /// Slots looked at, at most (one word of marks more).
+    pub(crate) looks: usize,
+    /// Reservations ended, at most (one word of marks more).
+    pub(crate) ends: usize,
 }
 
 /// How a sweep ended.
@@ -183,51 +198,65 @@ pub(crate) struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    /// Judges everything due at `now`, looking at about `budget` slots at most (one word of marks more).
-    pub(crate) fn run(&mut self, now: u64, budget: usize, judge: &mut impl Judge) -> Swept {
-        if self.wheel.settled(now) {
-            return Swept { complete: true, looked: 0 };
-        }
+    /// Judges everything due at `now`, within the budget; what is left of it goes to dropping what has
+    /// ended from the ring (P10).
+    pub(crate) fn run(&mut self, now: u64, budget: Budget, judge: &mut impl Judge) -> Swept {
+        let mut left = Left { budget, looked: 0, ended: 0, inserted: 0 };
+        let complete = self.wheel.settled(now) || self.run_due(now, &mut left, judge);
+        self.sift(now, &mut left, judge);
+        Swept { complete, looked: left.looked }
+    }
+
+    fn run_due(&mut self, now: u64, left: &mut Left, judge: &mut impl Judge) -> bool {
         // Never behind the ring: what was due for the last sweep is due for this one.
         let now = now.max(self.state.ring.now());
         self.wheel.earliest.store(SWEEPING, SeqCst);
-        let mut left = Budget { limit: budget.max(1), looked: 0 };
-        let mut complete = false;
-        while let ControlFlow::Continue(()) = self.round(now, &mut left, judge) {
+        while let ControlFlow::Continue(()) = self.round(now, left, judge) {
             if !self.state.busy.is_empty() {
-                break;
+                return false;
             }
             let bound = self.state.ring.next_start().unwrap_or(BOUND_MAX);
             let bound = bound.min(self.wheel.horizon.load(Acquire)).min(BOUND_MAX);
             if on(Break::SweepBlind) {
                 self.wheel.earliest.store(bound, SeqCst);
-                complete = true;
-                break;
+                return true;
             }
             // ORDERING: SeqCst, see `push_soon`. Only a sweep that nobody disturbed may raise the bound.
             if self.wheel.earliest.compare_exchange(SWEEPING, bound, SeqCst, SeqCst).is_ok() {
-                complete = true;
-                break;
+                return true;
             }
             self.wheel.earliest.store(SWEEPING, SeqCst);
-            left.spend(1);
+            left.looked += 1;
         }
-        Swept { complete, looked: left.looked }
+        false
+    }
+
+    /// Drops some of what has ended from the ring. Two looks for each entry that this run put in are
+    /// done whatever the budget, so that the ring cannot outgrow its sifting.
+    fn sift(&mut self, now: u64, left: &mut Left, judge: &mut impl Judge) {
+        let ring = &mut self.state.ring;
+        let mut looks = left.budget.looks.saturating_sub(left.looked).max(2 * left.inserted);
+        while looks > 0 && ring.wants_sifting() {
+            let Some((entry, start)) = ring.sift() else { return };
+            if let Some(deadline) = judge.deadline(entry.slot, entry.generation, now) {
+                ring.insert(entry, deadline.max(start)); // W5
+            }
+            looks -= 1;
+            left.looked += 1;
+        }
     }
 
     /// Each place once; `Break` when the budget is used up.
-    fn round(&mut self, now: u64, left: &mut Budget, judge: &mut impl Judge) -> ControlFlow<()> {
+    fn round(&mut self, now: u64, left: &mut Left, judge: &mut impl Judge) -> ControlFlow<()> {
         let state = &mut *self.state;
         for slot in std::mem::take(&mut state.busy) {
-            left.spend(1);
-            state.settle(slot, judge.look(slot, None, now));
+            left.settle(state, slot, judge.look(slot, None, now));
         }
         let mut from = 0;
         while let Some(leaf) = self.wheel.soon.next(from) {
             left.check()?;
             for slot in slots_of(leaf, self.wheel.soon.take_word(leaf)) {
-                left.spend(1);
-                state.settle(slot, judge.look(slot, None, now));
+                left.settle(state, slot, judge.look(slot, None, now));
             }
             from = leaf + 1;
         }
@@ -242,8 +271,7 @@ impl Sweep<'_> {
         }
         while state.ring.open_next(now) {
             while let Some(Entry { slot, generation }) = state.ring.pop() {
-                left.spend(1);
-                state.settle(slot, judge.look(slot, Some(generation), now));
+                left.settle(state, slot, judge.look(slot, Some(generation), now));
                 left.check()?;
             }
         }
@@ -256,7 +284,7 @@ impl Sweep<'_> {
         state: &mut State,
         mut from: usize,
         now: u64,
-        left: &mut Budget,
+        left: &mut Left,
         judge: &mut impl Judge,
     ) -> ControlFlow<()> {
         let horizon = wheel.horizon.load(Acquire);
@@ -265,12 +293,12 @@ impl Sweep<'_> {
             left.check()?;
             let mut still_young = 0;
             for slot in slots_of(leaf, wheel.young.take_word(leaf)) {
-                left.spend(1);
                 match judge.look(slot, None, now) {
                     Look::Live { deadline, born, .. } if deadline >= horizon && born.saturating_add(PASS_MS) > now => {
+                        left.looked += 1;
                         still_young |= 1 << (slot as usize % WORD);
                     }
-                    other => state.settle(slot, other),
+                    other => left.settle(state, slot, other),
                 }
             }
             if still_young != 0 {
@@ -283,30 +311,36 @@ impl Sweep<'_> {
     }
 }
 
-impl State {
-    fn settle(&mut self, slot: u32, look: Look) {
+/// What a sweep has done of what it may do.
+#[derive(Debug)]
+struct Left {
+    budget: Budget,
+    looked: usize,
+    ended: usize,
+    /// Entries put into the ring.
+    inserted: usize,
+}
+
+impl Left {
+    /// Counts a look, and puts the slot where it belongs after it.
+    fn settle(&mut self, state: &mut State, slot: u32, look: Look) {
+        self.looked += 1;
         match look {
             Look::Gone => {}
-            Look::Live { generation, deadline, .. } => self.ring.insert(Entry { slot, generation }, deadline),
-            Look::Busy => self.busy.push(slot),
+            Look::Ended => self.ended += 1,
+            Look::Live { generation, deadline, .. } => {
+                state.ring.insert(Entry { slot, generation }, deadline);
+                self.inserted += 1;
+            }
+            Look::Busy => state.busy.push(slot),
         }
-    }
-}
-
-/// What a sweep may still do.
-#[derive(Debug)]
-struct Budget {
-    limit: usize,
-    looked: usize,
-}
-
-impl Budget {
-    fn spend(&mut self, looks: usize) {
-        self.looked += looks;
     }
 
     fn check(&self) -> ControlFlow<()> {
-        if self.looked >= self.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.looked >= self.budget.looks || self.ended >= self.budget.ends {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     }
 }
 

@@ -5,8 +5,13 @@
 //! sweeps holds the lock around it. Entries are ids; the deadline lives in the slot alone and is asked
 //! for again whenever an entry is touched, so moving a deadline later costs the wheel nothing.
 //!
+//! Most entries end long before their deadline, and the ring is not told. So when it has grown to twice
+//! what it was, it is *sifted*: bucket by bucket, what has ended is dropped and the rest put back. That
+//! costs two looks for each entry ever inserted, and bounds the memory by the living (P10).
+//!
 //! **W1** No bucket whose span has begun is left unopened behind `now`.
 //! **W2** An entry never fires after its deadline's tick has been reached by `open_next`.
+//! **W5** Sifting moves no entry to a bucket that begins before its own: `next_start` stays a bound.
 
 use crate::seeded::{Break, on};
 
@@ -37,6 +42,8 @@ const CHUNK_LEN: usize = 63;
 /// Chunks made at once.
 const BLOCK_LEN: usize = if cfg!(earmark_loom) { 2 } else { 64 };
 const NONE: u32 = u32::MAX;
+/// A ring with fewer entries than this is not sifted.
+pub(crate) const SIFT_MIN: usize = if cfg!(earmark_loom) { 2 } else { 4_096 };
 
 #[derive(Debug, Clone, Copy)]
 struct Chunk {
@@ -82,13 +89,34 @@ pub(crate) struct Ring {
     free: u32,
     /// The bucket being worked off: it may take several calls.
     open: u32,
+    /// More of that bucket: what was put back into it while the rest was being sifted.
+    open_after: u32,
+    /// The bucket being sifted, and the tick at which it begins.
+    sifted: u32,
+    sifted_start: u64,
+    /// Level and bucket at which a sifting goes on; none is under way at `LEVELS`.
+    sift_from: (usize, usize),
+    /// The length at which the next sifting begins.
+    sift_at: usize,
     len: usize,
 }
 
 impl Ring {
     pub(crate) fn new(now: u64) -> Self {
         let levels = std::array::from_fn(|_| Level::new());
-        Self { now, levels, blocks: Vec::new(), free: NONE, open: NONE, len: 0 }
+        Self {
+            now,
+            levels,
+            blocks: Vec::new(),
+            free: NONE,
+            open: NONE,
+            open_after: NONE,
+            sifted: NONE,
+            sifted_start: 0,
+            sift_from: (LEVELS as usize, 0),
+            sift_at: SIFT_MIN,
+            len: 0,
+        }
     }
 
     /// The tick up to which every bucket was opened.
@@ -122,7 +150,9 @@ impl Ring {
         if self.open != NONE {
             return Some(self.now);
         }
-        self.next_bucket().map(|(start, ..)| start)
+        let sifted = (self.sifted != NONE).then_some(self.sifted_start);
+        let next = self.next_bucket().map(|(start, ..)| start);
+        sifted.into_iter().chain(next).min()
     }
 
     /// Opens the next bucket that begins at or before `until`. `false`: none, and `now` is `until`.
@@ -130,25 +160,85 @@ impl Ring {
         if self.open != NONE {
             return true;
         }
-        match self.next_bucket() {
-            Some((start, level, bucket)) if start <= until => {
-                self.now = self.now.max(start);
-                let level = &mut self.levels[level];
-                self.open = std::mem::replace(&mut level.heads[bucket], NONE);
-                level.occupied[bucket / 64] &= !(1 << (bucket % 64));
-                true
-            }
-            _ => {
-                self.now = self.now.max(until);
-                false
-            }
+        let Some(start) = self.next_start().filter(|&start| start <= until) else {
+            self.now = self.now.max(until);
+            return false;
+        };
+        // Of a bucket that is being sifted both parts are opened together: what lies in lower circles
+        // afterwards must not hide the second one (W1).
+        if let Some((_, level, bucket)) = self.next_bucket().filter(|&(next, ..)| next == start) {
+            self.open = self.take_bucket(level, bucket);
         }
+        if self.sifted != NONE && self.sifted_start == start {
+            self.open_after = std::mem::replace(&mut self.open, std::mem::replace(&mut self.sifted, NONE));
+        }
+        self.now = self.now.max(start);
+        true
     }
 
     /// Takes an entry out of the open bucket.
     pub(crate) fn pop(&mut self) -> Option<Entry> {
-        while self.open != NONE {
-            let at = self.open;
+        let mut open = self.open;
+        let mut entry = self.pop_from(&mut open);
+        if entry.is_none() {
+            open = std::mem::replace(&mut self.open_after, NONE);
+            entry = self.pop_from(&mut open);
+        }
+        self.open = open;
+        entry
+    }
+
+    /// Whether the ring has grown so much that what has ended is worth looking for.
+    pub(crate) const fn wants_sifting(&self) -> bool {
+        self.len > self.sift_at || self.sift_from.0 < LEVELS as usize
+    }
+
+    /// Takes out an entry to be looked at early, with the tick before which it must not be put back.
+    /// `None`: every bucket was sifted, or the next one is about to be opened.
+    pub(crate) fn sift(&mut self) -> Option<(Entry, u64)> {
+        if self.sift_from.0 >= LEVELS as usize {
+            self.sift_from = (0, 0);
+        }
+        loop {
+            if self.sifted != NONE {
+                if self.sifted_start <= self.now {
+                    return None; // W1: `open_next` takes it from here
+                }
+                let mut sifted = self.sifted;
+                let entry = self.pop_from(&mut sifted);
+                self.sifted = sifted;
+                if let Some(entry) = entry {
+                    return Some((entry, self.sifted_start));
+                }
+            }
+            let (level, from) = self.sift_from;
+            if level >= LEVELS as usize {
+                self.sift_at = SIFT_MIN.max(self.len.saturating_mul(2));
+                return None;
+            }
+            let Some(bucket) = (from < BUCKETS).then(|| self.levels[level].next_occupied(from)).flatten() else {
+                self.sift_from = (level + 1, 0);
+                continue;
+            };
+            let start = self.start_of(level, bucket);
+            if start <= self.now {
+                return None;
+            }
+            self.sifted = self.take_bucket(level, bucket);
+            self.sifted_start = start;
+            self.sift_from = (level, bucket + 1);
+        }
+    }
+
+    fn take_bucket(&mut self, level: usize, bucket: usize) -> u32 {
+        let level = &mut self.levels[level];
+        level.occupied[bucket / 64] &= !(1 << (bucket % 64));
+        std::mem::replace(&mut level.heads[bucket], NONE)
+    }
+
+    fn pop_from(&mut self, head: &mut u32) -> Option<Entry> {
+        while *head != NONE {
+            let at = *head;
             let chunk = self.chunk(at);
             if chunk.len > 0 {
                 chunk.len -= 1;
@@ -157,11 +247,20 @@ impl Ring {
                 return Some(Entry::unpack(packed));
             }
             let free = self.free;
-            let next = std::mem::replace(&mut self.chunk(at).next, free);
+            *head = std::mem::replace(&mut self.chunk(at).next, free);
             self.free = at;
-            self.open = next;
         }
         None
+    }
+
+    /// The tick at which an occupied bucket begins.
+    fn start_of(&self, level: usize, bucket: usize) -> u64 {
+        let shift = level as u32 * DIGIT_BITS;
+        let here = (self.now >> shift) as usize & (BUCKETS - 1);
+        let circle = self.now >> shift >> DIGIT_BITS;
+        // Only the highest circle goes round: what lies behind `here` is one turn ahead.
+        let turn = u64::from(level + 1 == LEVELS as usize && bucket < here);
+        (((circle + turn) << DIGIT_BITS) | bucket as u64) << shift
     }
 
     /// Start, level and number of the next occupied bucket. Lower levels lie before higher ones.
@@ -169,14 +268,12 @@ impl Ring {
         for (level, ring) in self.levels.iter().enumerate() {
             let shift = level as u32 * DIGIT_BITS;
             let here = (self.now >> shift) as usize & (BUCKETS - 1);
-            let circle = self.now >> shift >> DIGIT_BITS;
-            if let Some(bucket) = ring.next_occupied(here) {
-                return Some((((circle << DIGIT_BITS) | bucket as u64) << shift, level, bucket));
-            }
-            // Only the highest circle goes round: what lies behind `here` is one turn ahead.
+            let mut bucket = ring.next_occupied(here);
             if level + 1 == LEVELS as usize {
-                let bucket = ring.next_occupied(0)?;
-                return Some(((((circle + 1) << DIGIT_BITS) | bucket as u64) << shift, level, bucket));
+                bucket = bucket.or_else(|| ring.next_occupied(0));
+            }
+            if let Some(bucket) = bucket {
+                return Some((self.start_of(level, bucket), level, bucket));
             }
         }
         None
@@ -231,9 +328,11 @@ mod tests {
 
         /// W1 and W2 on the ring alone: every entry is due in the very tick of its deadline, after few
         /// touches, from any start, over every level and the turn of the highest circle.
+        /// W5: also while the ring is sifted in between, a little at a time.
         #[test]
-        fn w1_w2_every_entry_fires_at_its_deadline(
+        fn w1_w2_w5_every_entry_fires_at_its_deadline(
             turn in 0u64..3, before_turn in 0u64..1 << 37, ahead in prop::collection::vec((0u32..36, any::<u64>()), 1..40),
+            sifts in 0usize..20,
         ) {
             let start = ((turn + 1) << (LEVELS * DIGIT_BITS)) - before_turn;
             let mut ring = Ring::new(start);
@@ -246,6 +345,12 @@ mod tests {
             let mut touches = vec![0; deadlines.len()];
             let mut fired = vec![None; deadlines.len()];
             while let Some(next) = ring.next_start() {
+                for _ in 0..sifts {
+                    let Some((entry, start)) = ring.sift() else { break };
+                    prop_assert!(start >= next && start > ring.now());
+                    ring.insert(entry, deadlines[entry.slot as usize].max(start));
+                }
+                prop_assert_eq!(ring.next_start(), Some(next));
                 prop_assert!(deadlines.iter().zip(&fired).all(|(deadline, fired)| fired.is_some() || next <= *deadline));
                 prop_assert!(ring.open_next(next));
                 while let Some(entry) = ring.pop() {
@@ -263,5 +368,31 @@ mod tests {
             prop_assert_eq!(fired, wanted);
             prop_assert_eq!(ring.len(), 0);
         }
+    }
+
+    #[test]
+    fn sifting_visits_every_entry_once_and_then_waits_until_the_ring_has_doubled() {
+        let mut ring = Ring::new(1 << 41);
+        let entries = 3 * SIFT_MIN as u32;
+        let deadline = |slot: u32| (1 << 41) + 1 + (u64::from(slot) << (slot % 25));
+        for slot in 0..entries {
+            ring.insert(Entry { slot, generation: 1 }, deadline(slot));
+        }
+        assert!(ring.wants_sifting());
+        let mut seen = vec![0; entries as usize];
+        while let Some((Entry { slot, generation }, start)) = ring.sift() {
+            seen[slot as usize] += 1;
+            if slot % 3 == 0 {
+                ring.insert(Entry { slot, generation }, deadline(slot).max(start));
+            }
+        }
+        assert!(seen.iter().all(|&times| times == 1));
+        assert_eq!(ring.len(), SIFT_MIN);
+        assert!(!ring.wants_sifting());
+        for slot in 0..=SIFT_MIN as u32 {
+            assert!(!ring.wants_sifting());
+            ring.insert(Entry { slot, generation: 2 }, deadline(slot));
+        }
+        assert!(ring.wants_sifting());
     }
 }

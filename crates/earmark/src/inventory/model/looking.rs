@@ -164,9 +164,9 @@ impl World<'_> {
         let held = &self.truth.all[&id];
         let item = |(line, units): (&StockId, &u32)| Some(Item { line: *line, quantity: Quantity::new(*units).ok()? });
         let deadline = held.deadline.map(Timestamp::from_millis);
-        // ALLOWED: 37 bits are kept of the birth; after 2^36 ms, in review, another one is told.
+        // 37 bits are kept of the birth; after 4.3 years, in review, another one is told, as documented.
         let mut born = held.born;
-        if self.truth.now - born >= 1 << 36 && (found.born.as_millis() ^ born) & ((1 << 37) - 1) == 0 {
+        if self.truth.now - born >= (1 << 37) - (1 << 20) && (found.born.as_millis() ^ born) & ((1 << 37) - 1) == 0 {
             born = found.born.as_millis();
         }
         let expected = Reservation {

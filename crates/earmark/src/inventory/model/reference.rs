@@ -123,9 +123,6 @@ pub(super) struct Reference {
     pub(super) channels: Vec<ChannelCounts>,
     /// Of those due this many are swept, nobody knows which: a sweep was cut short by its budget.
     pub(super) swept_some: usize,
-    /// ALLOWED: so many places of the engine's queue of expired ones were taken by others than `parked`:
-    /// ones that were taken up again, or that a sweep cut short had put there at an unknown time.
-    pub(super) strays: usize,
     /// When places were freed, for judging early forgetting.
     freed: Vec<u64>,
 }
@@ -148,7 +145,6 @@ impl Reference {
             counts: Counts::default(),
             channels: Vec::new(),
             swept_some: 0,
-            strays: 0,
             freed: Vec::new(),
         }
     }
@@ -201,25 +197,22 @@ impl Reference {
     /// What can be forgotten is at least this: retention over, or more than the capacity.
     pub(super) fn unpark(&mut self) {
         let (now, retention) = (self.now, self.set.expired_retention);
-        let over = self.parked.len().saturating_sub(self.set.expired_capacity);
-        let parked = std::mem::take(&mut self.parked);
-        // Of those that were swept together any may be the oldest. ALLOWED: one that was taken up again
-        // counts against the capacity until its time is over, so that others go before their turn.
-        let taken_up = parked.iter().filter(|id| self.all[id].state != State::Ended(End::Expired)).count();
-        let last = (over > 0).then(|| (over + taken_up).min(parked.len() - 1));
+        let mut parked = std::mem::take(&mut self.parked);
+        let with_taken_up = parked.len();
+        parked.retain(|id| self.all[id].state == State::Ended(End::Expired));
+        let over = parked.len().saturating_sub(self.set.expired_capacity);
+        // Of those that were swept together any may be the oldest. And what was taken up just now was among
+        // them when the call swept, before it took it.
+        let over_then = with_taken_up.saturating_sub(self.set.expired_capacity).min(parked.len());
+        let last = over_then.checked_sub(1);
         let oldest = last.and_then(|last| self.all[&parked[last]].known);
         for (at, id) in parked.into_iter().enumerate() {
             let Some(held) = self.all.get_mut(&id) else { continue };
             let until = held.swept.unwrap_or(now) + retention;
-            let taken_up = held.state != State::Ended(End::Expired);
-            if !taken_up && oldest.is_some() && held.known <= oldest {
+            if oldest.is_some() && held.known <= oldest {
                 held.freed = Some(now);
             }
-            if taken_up && at >= over && until > now {
-                self.parked.push(id);
-            } else if taken_up {
-                continue;
-            } else if at < over || until <= now {
+            if at < over || until <= now {
                 held.freed = Some(if at < over { now } else { until });
                 self.freed.push(now);
             } else {
@@ -271,12 +264,7 @@ impl Reference {
         if freed + self.set.ended_retention <= self.now {
             return true;
         }
-        let recent =
-            self.freed.iter().filter(|at| **at + self.set.ended_retention > self.now).count() + self.swept_some;
-        // ALLOWED: the capacity is kept in pages of 32 places, of which 8 freed ones, also long ago, make a
-        // full one; and once every place was used, places of recent ends are reused before older ones.
-        let pages = self.freed.len() >= 8 * (self.set.ended_capacity / 32 + 1);
-        recent > self.set.ended_capacity || pages || self.freed.len() + self.live.len() > self.set.reservations_max
+        self.freed.len() + self.swept_some > self.set.ended_capacity
     }
 
     /// What it held may be forgotten though nobody can know: its time is over, or a sweep was cut short
@@ -287,7 +275,7 @@ impl Reference {
         }
         let since = held.swept.or(held.deadline)?;
         // What is due may be swept, and forgotten, inside the very call.
-        let unsure = self.due.len().max(self.swept_some) + self.strays;
+        let unsure = self.due.len().max(self.swept_some);
         let over = unsure > 0 && self.parked.len() + unsure > self.set.expired_capacity;
         (over || since + self.set.expired_retention <= self.now).then_some(since)
     }

@@ -214,14 +214,12 @@ impl World<'_> {
         }
     }
 
-    /// ALLOWED: places of expired ones that are no longer remembered come free one `sweep_budget` at a
-    /// time, and until then crowd out the living. And what expires inside a call of its own owner stays
+    /// ALLOWED: what expires inside a call of its own owner stays
     /// in that owner's book until the next `advance`.
     fn is_crowded(&mut self, error: &ReserveError) -> Result<bool, String> {
         let set = &self.truth.set;
         if *error == self.truth.full(Table::Reservations, set.reservations_max).into() {
-            let parked = self.engine.parked.len().unwrap_or(0);
-            return Ok(self.truth.live.len() + self.truth.due.len() + parked >= set.reservations_max);
+            return Ok(self.truth.live.len() >= set.reservations_max);
         }
         let (max, owners) = (set.owners_max, self.engine.owners.len());
         if *error != self.truth.full(Table::Owners, max).into() {
