@@ -177,7 +177,7 @@ impl Inventory {
                     self.extras.remove(&slot);
                 }
                 self.slab.unpark();
-                self.slab.give_back(slot, now);
+                self.slab.give_back(slot, self.time.arrival(now));
             }
             // A late payment is taking it up this instant: look again at the next sweep.
             Err(No::Busy) => self.parked.back.push(parked),
@@ -264,7 +264,7 @@ impl Inventory {
             }
         }
         self.slab.park();
-        let until = now.saturating_add(self.settings.expired_retention.as_millis() as u64);
+        let until = self.time.arrival(now).saturating_add(self.settings.expired_retention.as_millis() as u64);
         let parked = ParkedSlot { slot, generation, until };
         if self.settings.expired_capacity == 0 || self.settings.expired_retention.is_zero() {
             self.forget(parked, now);

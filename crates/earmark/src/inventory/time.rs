@@ -82,6 +82,12 @@ impl Time {
         self.leapt.load(Relaxed) > self.tick()
     }
 
+    /// The time at which `now` will stand once it has caught up: what is remembered from here on is
+    /// remembered from there.
+    pub(crate) fn arrival(&self, now: u64) -> u64 {
+        self.leapt.load(Relaxed).max(now)
+    }
+
     /// Moves the tick towards the time that T3 kept it from, as far as the last sweep allows.
     pub(crate) fn follow(&self) -> u64 {
         self.publish(self.leapt.load(Relaxed))
