@@ -4,6 +4,7 @@
 //! shortage seen beside such a mark proves nothing, because the cart may yet give back: whoever meets it
 //! waits a bounded time, then says `contended`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::request::{Item, ReserveRequest, Reserved, Shortage};
@@ -31,34 +32,47 @@ pub(super) enum TakeRefused {
 impl Inventory {
     pub(super) fn reserve_cart(&self, request: &ReserveRequest, items: &[Item]) -> Result<Reserved, ReserveError> {
         let now = self.time.before(request.ttl.as_millis());
-        let mut items = std::borrow::Cow::Borrowed(items);
+        let mut wanted = Cow::Borrowed(items);
+        let mut claimed = None;
         for _ in 0..CART_TRIES {
-            let claim = self.claim(now)?;
+            let short = self.short_items(&wanted).map_err(|refused| self.cart_refused(refused))?;
+            if !short.is_empty() {
+                if request.shortage == Shortage::Refuse {
+                    return Err(self.refuse(ReserveError::CartShort { short: short.into() }));
+                }
+                wanted = lower(&wanted, &short).into();
+            }
+            if wanted.is_empty() {
+                return Err(self.refuse(ReserveError::CartShort { short: none_left(items) }));
+            }
+            // Only now a slot: most refusals need none.
+            let claim = match claimed.take() {
+                Some(claim) => claim,
+                None => self.claim(now)?,
+            };
             step(Step::Claimed);
-            match self.take_all(&items) {
+            match self.take_each(&wanted) {
                 Ok(()) => {
                     let channel = request.channel.map_or(NO_CHANNEL, |channel| channel.0);
-                    let reserved = self.publish(claim, &items, request.ttl, channel, Some(request), now);
+                    let reserved = self.publish(claim, &wanted, request.ttl, channel, Some(request), now);
                     step(Step::CartPublished);
-                    self.leave_all(&items);
+                    self.leave_all(&wanted);
                     return Ok(reserved);
                 }
-                Err(TakeRefused::Short(short)) => {
-                    if request.shortage == Shortage::Refuse {
-                        return Err(self.refuse(ReserveError::CartShort { short }));
-                    }
-                    let rest = lower(&items, &short);
-                    if rest.is_empty() {
-                        return Err(self.refuse(ReserveError::CartShort { short }));
-                    }
-                    items = rest.into();
-                }
-                Err(TakeRefused::Contended(line)) => return Err(self.refuse(ReserveError::Contended { line })),
-                Err(TakeRefused::Retired(line)) => return Err(ReserveError::Retired { line }),
-                Err(TakeRefused::Unknown(line)) => return Err(ReserveError::UnknownLine { line }),
+                Err(Stuck::Short) => claimed = Some(claim), // look at all of them again
+                Err(Stuck::For(refused)) => return Err(self.cart_refused(refused)),
             }
         }
         Err(self.refuse(ReserveError::Contended { line: items[0].line }))
+    }
+
+    fn cart_refused(&self, refused: TakeRefused) -> ReserveError {
+        self.refuse(match refused {
+            TakeRefused::Short(short) => ReserveError::CartShort { short },
+            TakeRefused::Contended(line) => ReserveError::Contended { line },
+            TakeRefused::Retired(line) => ReserveError::Retired { line },
+            TakeRefused::Unknown(line) => ReserveError::UnknownLine { line },
+        })
     }
 
     /// Takes every item or none; the items name each line once, in order. On success every line is
@@ -69,23 +83,25 @@ impl Inventory {
             if !short.is_empty() {
                 return Err(TakeRefused::Short(short.into()));
             }
-            let mut taken = Taken { inventory: self, items, count: 0, kept: false };
-            let mut order: Vec<usize> = Vec::new();
-            if on(Break::CartUnordered) && self.lane_is_odd() {
-                order.extend((0..items.len()).rev());
-            }
-            let stuck = taken.all(&order);
-            match stuck {
-                None => {
-                    taken.kept = true;
-                    return Ok(());
-                }
-                Some(Stuck::Contended(line)) => return Err(TakeRefused::Contended(line)),
-                Some(Stuck::Retired(line)) => return Err(TakeRefused::Retired(line)),
-                Some(Stuck::Short) => {} // look at all of them again, with everything given back
+            match self.take_each(items) {
+                Ok(()) => return Ok(()),
+                Err(Stuck::Short) => {} // look at all of them again, with everything given back
+                Err(Stuck::For(refused)) => return Err(refused),
             }
         }
         Err(TakeRefused::Contended(items.first().map_or(StockId::new(0), |item| item.line)))
+    }
+
+    /// One try to take every item that was there a moment ago; if one is not, everything goes back.
+    fn take_each(&self, items: &[Item]) -> Result<(), Stuck> {
+        let mut taken = Taken { inventory: self, items, count: 0, kept: false };
+        let mut order: Vec<usize> = Vec::new();
+        if on(Break::CartUnordered) && self.lane_is_odd() {
+            order.extend((0..items.len()).rev());
+        }
+        taken.all(&order)?;
+        taken.kept = true;
+        Ok(())
     }
 
     /// The cart keeps what it took: the lines are no longer midway.
@@ -134,9 +150,9 @@ impl Inventory {
 
 /// Why a cart stopped half-way.
 enum Stuck {
+    /// A line is short now: whether all of the cart is, needs another look.
     Short,
-    Contended(StockId),
-    Retired(StockId),
+    For(TakeRefused),
 }
 
 /// What a cart has taken so far; dropped before it is kept, everything goes back.
@@ -148,27 +164,27 @@ struct Taken<'a> {
 }
 
 impl Taken<'_> {
-    fn all(&mut self, order: &[usize]) -> Option<Stuck> {
+    fn all(&mut self, order: &[usize]) -> Result<(), Stuck> {
         for at in 0..self.items.len() {
             if let Some(&turned) = order.get(at) {
                 debug_assert!(self.items.len() == 2 && turned < 2);
                 return self.all_turned();
             }
             let Item { line, quantity } = self.items[at];
-            let Some(counter) = self.inventory.counter(line) else { return Some(Stuck::Short) };
+            let Some(counter) = self.inventory.counter(line) else { return Err(Stuck::Short) };
             let mut pause = Pause::new();
             loop {
                 match counter.take_midway(quantity.get()) {
                     Ok(_) => break,
-                    Err(Refused::Retired) => return Some(Stuck::Retired(line)),
+                    Err(Refused::Retired) => return Err(Stuck::For(TakeRefused::Retired(line))),
                     Err(Refused::Crowded) if pause.wait() => {}
-                    Err(Refused::Crowded) => return Some(Stuck::Contended(line)),
+                    Err(Refused::Crowded) => return Err(Stuck::For(TakeRefused::Contended(line))),
                     // Another cart may give back, or something may be due: a closer look, holding what we have.
                     Err(Refused::Short { .. }) => {
                         match self.inventory.judge_shortage(counter, quantity.get(), &mut pause) {
                             Shortfall::Retry => {}
-                            Shortfall::Settled { .. } => return Some(Stuck::Short),
-                            Shortfall::Contended => return Some(Stuck::Contended(line)),
+                            Shortfall::Settled { .. } => return Err(Stuck::Short),
+                            Shortfall::Contended => return Err(Stuck::For(TakeRefused::Contended(line))),
                         }
                     }
                 }
@@ -176,23 +192,23 @@ impl Taken<'_> {
             self.count = at + 1;
             step(Step::CartMidway);
         }
-        None
+        Ok(())
     }
 
     /// A seeded break: the last line first.
     #[cold]
-    fn all_turned(&mut self) -> Option<Stuck> {
+    fn all_turned(&mut self) -> Result<(), Stuck> {
+        let contended = |item: Item| Stuck::For(TakeRefused::Contended(item.line));
         let (first, last) = (self.items[0], self.items[1]);
-        let counters = (self.inventory.counter(first.line)?, self.inventory.counter(last.line)?);
-        if counters.1.take_midway(last.quantity.get()).is_err() {
-            return Some(Stuck::Contended(last.line));
-        }
+        let counter = |item: Item| self.inventory.counter(item.line).ok_or(Stuck::Short);
+        let counters = (counter(first)?, counter(last)?);
+        counters.1.take_midway(last.quantity.get()).map_err(|_| contended(last))?;
         if counters.0.take_midway(first.quantity.get()).is_err() {
             counters.1.leave_midway(last.quantity.get());
-            return Some(Stuck::Contended(first.line));
+            return Err(contended(first));
         }
         self.count = 2;
-        None
+        Ok(())
     }
 }
 
@@ -209,6 +225,11 @@ impl Drop for Taken<'_> {
     }
 }
 
+/// The refusal of a cart of which nothing is left, however its lines were lowered on the way.
+fn none_left(items: &[Item]) -> Arc<[ShortItem]> {
+    items.iter().map(|&Item { line, quantity: asked }| ShortItem { line, asked, available: 0 }).collect()
+}
+
 /// The cart with its short lines lowered to what there is.
 fn lower(items: &[Item], short: &[ShortItem]) -> Vec<Item> {
     let available = |item: &Item| match short.iter().find(|short| short.line == item.line) {
@@ -216,4 +237,45 @@ fn lower(items: &[Item], short: &[ShortItem]) -> Vec<Item> {
         None => Some(item.quantity),
     };
     items.iter().filter_map(|item| Some(Item { line: item.line, quantity: available(item)? })).collect()
+}
+
+#[cfg(all(test, not(earmark_loom)))]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::inventory::model::clock::HookClock;
+    use crate::*;
+
+    fn units(units: u32) -> Quantity {
+        Quantity::new(units).unwrap()
+    }
+
+    /// What was there when the cart looked is gone when it takes, whatever the moment. The refusal tells of
+    /// the cart that was asked for, not of what is left of it.
+    #[test]
+    fn a_cart_that_takes_what_there_is_is_refused_in_terms_of_what_it_asked() {
+        let mut refused = 0;
+        for readings in 0..8 {
+            let clock = HookClock::new(ManualClock::default());
+            let inventory = Arc::new(Inventory::builder().clock(clock.clone()).build().unwrap());
+            let [tee, cap] = ["TEE", "CAP"].map(|sku| inventory.declare(LineSpec::new(sku)).unwrap());
+            let _ = inventory.receive(tee, units(3), &Cause::none()).unwrap();
+            let rival = Arc::downgrade(&inventory);
+            clock.at_reading(readings, move || {
+                let taken = rival.upgrade().unwrap().reserve(tee, units(3), Ttl::MAX).map(|guard| guard.detach());
+                let _ = taken;
+            });
+            let cart = ReserveRequest::new(Ttl::MAX).with_item(tee, units(5)).with_item(cap, units(2));
+            let short = [(tee, units(5)), (cap, units(2))].map(|(line, asked)| ShortItem { line, asked, available: 0 });
+            match inventory.reserve_with(&cart.with_shortage(Shortage::TakeRest)).map(|guard| guard.units()) {
+                Ok(units) => assert_eq!(units, 3),
+                Err(error) => {
+                    refused += 1;
+                    assert_eq!(error, ReserveError::CartShort { short: short.into() }, "at reading {readings}");
+                }
+            }
+            clock.unhook();
+        }
+        assert!(refused > 1, "the rival was never faster");
+    }
 }

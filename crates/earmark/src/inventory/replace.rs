@@ -138,3 +138,30 @@ fn take_error(refused: TakeRefused, items: &[Item], held: &[Item]) -> ReserveErr
         _ => ReserveError::CartShort { short: short.into() },
     }
 }
+
+#[cfg(all(test, not(earmark_loom)))]
+mod tests {
+    use crate::*;
+
+    /// Refused after a slot was claimed: no id was given, so none is found.
+    #[test]
+    fn p2_a_refused_call_leaves_no_reservation_behind() {
+        let inventory = Inventory::new();
+        let lines = ["TEE", "CAP"].map(|sku| inventory.declare(LineSpec::new(sku)).unwrap());
+        let _ = inventory.receive(lines[0], Quantity::ONE, &Cause::none()).unwrap();
+        let request = ReserveRequest::new(Ttl::MAX).with_owner(inventory.owner("ada"));
+        let one = request.clone().with_item(lines[0], Quantity::ONE);
+        let old = inventory.reserve_with(&one).unwrap().detach();
+        let more = one.clone().with_item(lines[0], Quantity::ONE);
+        assert!(matches!(inventory.replace(old, &more), Err(ReplaceError::Reserve(_))));
+        let cart = one.with_item(lines[1], Quantity::ONE);
+        assert!(matches!(inventory.reserve_with(&cart), Err(ReserveError::CartShort { .. })));
+        for end in [End::Confirmed, End::Released, End::Expired, End::Replaced, End::Reacquired] {
+            assert_eq!(inventory.reservations(&Filter::all().with_state(State::Ended(end))), []);
+        }
+        let slots = 0..inventory.slab.high_water();
+        let ids = slots.map(|slot| inventory.id(slot, inventory.slab.get(slot).unwrap().snapshot().generation()));
+        let found: Vec<_> = ids.filter_map(|id| inventory.get(id)).map(|found| found.id).collect();
+        assert_eq!(found, [old]);
+    }
+}

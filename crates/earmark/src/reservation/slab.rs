@@ -327,7 +327,7 @@ const fn groups(free: u64) -> u64 {
 #[cfg(all(test, not(earmark_loom)))]
 mod tests {
     use super::*;
-    use crate::reservation::state::End;
+    use crate::reservation::state::Standing;
 
     fn slab(reservations: usize) -> Slab {
         Slab::new(Sizes { live: reservations, expired: 0, ended: 0, retention_ms: 0, lanes: 1 })
@@ -414,6 +414,6 @@ mod tests {
         place.abandon(GENERATION_MAX);
         slab.give_back(slot, 0);
         assert_eq!(slab.retired(), 1);
-        assert_eq!(place.snapshot().standing(), crate::reservation::state::Standing::Ended(End::Released));
+        assert_eq!(place.snapshot().standing(), Standing::Free);
     }
 }

@@ -118,7 +118,7 @@ impl std::fmt::Display for Phase {
 /// What the three phase bits say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Never used, or being filled.
+    /// Never used, being filled, or abandoned before anybody was given its id.
     Free,
     Live(Phase),
     /// One call is changing items or end; it alone may leave this.
@@ -419,9 +419,9 @@ impl Slot {
         self.state.store(word.0, if on(Break::RelaxedPublish) { Relaxed } else { Release });
     }
 
-    /// A claim that came to nothing: the generation is used up.
+    /// A claim that came to nothing: the generation is used up, and nobody was ever given its id.
     pub(crate) fn abandon(&self, generation: u32) {
-        self.state.store(Snapshot(GENERATION.put(0, u64::from(generation))).ended(End::Released).0, Release);
+        self.state.store(GENERATION.put(0, u64::from(generation)), Release);
     }
 
     /// Ends the exclusive change that `lock` or `reopen` began.

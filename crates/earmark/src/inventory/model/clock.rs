@@ -7,8 +7,8 @@ use crate::{ManualClock, Timestamp};
 
 /// A manual clock that can call back into whoever reads it.
 #[derive(Clone)]
-pub(super) struct HookClock {
-    pub(super) time: ManualClock,
+pub(in crate::inventory) struct HookClock {
+    pub(in crate::inventory) time: ManualClock,
     hook: Arc<Mutex<Option<Hook>>>,
 }
 
@@ -18,17 +18,17 @@ struct Hook {
 }
 
 impl HookClock {
-    pub(super) fn new(time: ManualClock) -> Self {
+    pub(in crate::inventory) fn new(time: ManualClock) -> Self {
         Self { time, hook: Arc::default() }
     }
 
     /// Runs something inside a later reading, once.
-    pub(super) fn at_reading(&self, readings_left: u32, run: impl FnOnce() + Send + 'static) {
+    pub(in crate::inventory) fn at_reading(&self, readings_left: u32, run: impl FnOnce() + Send + 'static) {
         *self.hook.lock().unwrap() = Some(Hook { readings_left, run: Box::new(run) });
     }
 
     /// Forgets what was not run.
-    pub(super) fn unhook(&self) {
+    pub(in crate::inventory) fn unhook(&self) {
         *self.hook.lock().unwrap() = None;
     }
 }

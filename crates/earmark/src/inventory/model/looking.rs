@@ -189,10 +189,11 @@ impl World<'_> {
         let mut filter = Filter::all();
         let line = (dice.roll(2) == 0).then(|| self.line(dice.word()));
         let owner = (dice.roll(3) == 0).then(|| self.engine.owner(&format!("owner {}", dice.roll(5))));
-        let state = (dice.roll(2) == 0).then(|| match dice.roll(4) {
+        let state = (dice.roll(2) == 0).then(|| match dice.roll(5) {
             0 => State::Live(Phase::Reserved),
             1 => State::Live(Phase::InReview),
             2 => State::Ended(End::Expired),
+            3 => State::Ended(End::Released),
             _ => State::Ended(End::Confirmed),
         });
         if let Some(line) = line {

@@ -6,7 +6,7 @@
 
 mod books;
 mod classes;
-mod clock;
+pub(super) mod clock;
 mod ending;
 mod judge;
 mod looking;

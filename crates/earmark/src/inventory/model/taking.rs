@@ -201,7 +201,6 @@ impl World<'_> {
             Err(ReserveError::Contended { .. }) => self.contended("reserve"),
             Err(error) if verdict.perhaps.contains(error) => Ok(()),
             Err(error) => {
-                self.truth.attempt_failed();
                 if !verdict.refusals.contains(error) && self.is_crowded(error)? {
                     return Ok(());
                 }
