@@ -86,7 +86,7 @@ impl Inventory {
     /// [`ConfirmError`], `Key` among them.
     pub fn confirm_with(&self, id: ReservationId, key: Key) -> Result<(), ConfirmError> {
         let fingerprint = self.hash(&("confirm", id.to_bits()));
-        self.keyed(Some(key), fingerprint, || self.confirm(id))
+        self.keyed(Some(key), fingerprint, || self.confirm(id)).answer()
     }
 
     /// Ends a reservation as released: its units can be reserved again. Lock-free, save that other calls

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::keys::Told;
 use super::request::{ReserveRequest, Reserved};
 use super::{Inventory, Lost};
 use crate::clock::Timestamp;
@@ -16,6 +17,8 @@ use crate::reservation::id::ReservationId;
 ///
 /// Once a payment has begun, dropping the guard no longer releases: money may be on its way, so the
 /// reservation is left to the payment's own deadline. Say [`release`](Self::release) when it failed.
+/// The guard of an answer given again under its key ([`is_replay`](Self::is_replay)) releases nothing
+/// on drop either: the first caller's guard does.
 ///
 /// To keep the reservation beyond the guard, [`detach`](Self::detach) it: the bare id is all that
 /// [`Inventory::confirm`] and the others need.
@@ -38,12 +41,21 @@ pub struct Guard<'a> {
     inventory: &'a Inventory,
     reserved: Reserved,
     armed: bool,
+    replay: bool,
 }
 
 impl<'a> Guard<'a> {
     #[inline]
     pub(super) const fn new(inventory: &'a Inventory, reserved: Reserved) -> Self {
-        Self { inventory, reserved, armed: true }
+        Self { inventory, reserved, armed: true, replay: false }
+    }
+
+    /// Of a repeated answer the first caller's guard is the owner.
+    pub(super) const fn served(inventory: &'a Inventory, served: Told<Reserved>) -> Self {
+        match served {
+            Told::First(reserved) => Self::new(inventory, reserved),
+            Told::Again(reserved) => Self { inventory, reserved, armed: false, replay: true },
+        }
     }
 }
 
@@ -68,10 +80,11 @@ pub struct OwnedGuard {
     inventory: Arc<Inventory>,
     reserved: Reserved,
     armed: bool,
+    replay: bool,
 }
 
 macro_rules! guard {
-    ($guard:ty, $setup:literal, $make:literal) => {
+    ($guard:ty, $setup:literal, $make:literal, $first:literal, $again:literal) => {
         impl $guard {
             /// The reservation's name.
             ///
@@ -123,6 +136,27 @@ macro_rules! guard {
             /// ```
             pub const fn reserved(&self) -> Reserved {
                 self.reserved
+            }
+
+            /// Whether this answer was given before, to an earlier call with the same key (P7). The
+            /// reservation is that caller's: dropping this guard releases nothing, and it may have ended
+            /// since ([`Inventory::get`] knows). `confirm` and `release` act on it all the same.
+            ///
+            /// ```
+            #[doc = $setup]
+            /// let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE);
+            /// let request = request.with_key(inventory.key("checkout-17"));
+            #[doc = $first]
+            #[doc = $again]
+            /// assert_eq!((first.is_replay(), again.is_replay()), (false, true));
+            /// drop(again);
+            /// assert_eq!(inventory.available(tee)?, 0); // still set aside for the first caller
+            /// # drop(first);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            #[must_use]
+            pub const fn is_replay(&self) -> bool {
+                self.replay
             }
 
             /// Confirms the reservation: [`Inventory::confirm`]. Whatever the answer, nothing is released
@@ -200,7 +234,9 @@ guard!(
 # let inventory = Inventory::new();
 # let tee = inventory.declare(LineSpec::new(\"TEE\"))?;
 # inventory.receive(tee, Quantity::ONE, &Cause::none())?;",
-    "let guard = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?;"
+    "let guard = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?;",
+    "let first = inventory.reserve_with(&request)?;",
+    "let again = inventory.reserve_with(&request)?;"
 );
 guard!(
     OwnedGuard,
@@ -209,7 +245,9 @@ guard!(
 # let tee = inventory.declare(LineSpec::new(\"TEE\"))?;
 # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
 # let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE);",
-    "let guard = inventory.reserve_owned(&request)?;"
+    "let guard = inventory.reserve_owned(&request)?;",
+    "let first = inventory.reserve_owned(&request)?;",
+    "let again = inventory.reserve_owned(&request)?;"
 );
 
 impl Inventory {
@@ -230,8 +268,9 @@ impl Inventory {
     /// # Errors
     /// [`ReserveError`]; nothing was taken.
     pub fn reserve_owned(self: &Arc<Self>, request: &ReserveRequest) -> Result<OwnedGuard, ReserveError> {
-        let reserved = self.serve(request)?;
-        Ok(OwnedGuard { inventory: Arc::clone(self), reserved, armed: true })
+        let served = self.serve(request)?;
+        let replay = matches!(served, Told::Again(_));
+        Ok(OwnedGuard { inventory: Arc::clone(self), reserved: served.answer(), armed: !replay, replay })
     }
 
     /// A guard is gone. That the reservation ended before is fine.
@@ -290,6 +329,32 @@ mod tests {
         drop(guard); // the caller panicked, or was cancelled, while the provider charges
         assert_eq!((inventory.available(tee).unwrap(), inventory.counts().drops_left), (1, 1));
         inventory.confirm(id).unwrap();
+    }
+
+    /// The answer was lost and is asked for again: two guards, one reservation. The first one owns it.
+    #[test]
+    fn p7_the_guard_of_a_repeated_answer_releases_nothing_on_drop() {
+        let (inventory, tee) = stocked();
+        let inventory = std::sync::Arc::new(inventory);
+        let request = ReserveRequest::new(Ttl::minutes(1).unwrap()).with_item(tee, Quantity::ONE);
+        let keyed = request.clone().with_key(inventory.key("k"));
+        let first = inventory.reserve_with(&keyed).unwrap();
+        let again = inventory.reserve_with(&keyed).unwrap();
+        assert_eq!((again.reserved(), again.is_replay(), first.is_replay()), (first.reserved(), true, false));
+        drop(again);
+        drop(inventory.reserve_owned(&keyed).unwrap());
+        assert_eq!(inventory.available(tee).unwrap(), 1);
+        let id = first.id();
+        drop(first);
+        assert_eq!((inventory.available(tee).unwrap(), inventory.counts().drops_left), (2, 0));
+        // The answer stands, what it tells of has ended.
+        assert_eq!(inventory.reserve_with(&keyed).map(|guard| guard.id()), Ok(id));
+        assert_eq!(inventory.get(id).map(|found| found.state), Some(State::Ended(End::Released)));
+        // Said aloud, it acts on the reservation all the same.
+        let other = request.with_key(inventory.key("another"));
+        let _kept = inventory.reserve_with(&other).unwrap().detach();
+        inventory.reserve_with(&other).unwrap().confirm().unwrap();
+        assert_eq!(inventory.levels(tee).unwrap().committed, 1);
     }
 
     #[test]

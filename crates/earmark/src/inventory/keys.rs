@@ -52,6 +52,32 @@ pub(super) enum Answer {
     Transfer(Result<(Levels, Levels), StockError>),
 }
 
+/// An answer, and whether it was given before.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Told<T> {
+    /// This call decided it.
+    First(T),
+    /// An earlier call with the same key decided it.
+    Again(T),
+}
+
+impl<T> Told<T> {
+    pub(super) fn answer(self) -> T {
+        match self {
+            Self::First(answer) | Self::Again(answer) => answer,
+        }
+    }
+}
+
+impl<T, E> Told<Result<T, E>> {
+    pub(super) fn transpose(self) -> Result<Told<T>, E> {
+        match self {
+            Self::First(answer) => answer.map(Told::First),
+            Self::Again(answer) => answer.map(Told::Again),
+        }
+    }
+}
+
 /// An operation's outcome that a key can remember.
 pub(super) trait Keyed: Sized {
     /// The answer to remember; `None` for one that was not decided on stock or caps.
@@ -207,22 +233,23 @@ impl Drop for Running<'_> {
 
 impl Inventory {
     /// Runs a command under a key, or answers what it was answered before.
-    pub(super) fn keyed<T: Keyed>(&self, key: Option<Key>, fingerprint: u128, run: impl FnOnce() -> T) -> T {
-        let Some(key) = key else { return run() };
+    pub(super) fn keyed<T: Keyed>(&self, key: Option<Key>, fingerprint: u128, run: impl FnOnce() -> T) -> Told<T> {
+        let Some(key) = key else { return Told::First(run()) };
         let now = self.time.now();
         self.keys.forget_old(now, FORGET_BESIDE);
         let running = loop {
             let (shared, claimed) = match self.keys.find_or_claim(key) {
                 Ok(found) => found,
-                Err(full) => return T::full(full),
+                Err(full) => return Told::First(T::full(full)),
             };
             if claimed || on(Break::KeyUnclaimed) {
                 break Running { keys: &self.keys, key, cell: shared, answered: false };
             }
-            let Some(mut cell) = shared.lock_bounded() else { return T::refuse(KeyError::InFlight) };
+            let refuse = |error| Told::First(T::refuse(error));
+            let Some(mut cell) = shared.lock_bounded() else { return refuse(KeyError::InFlight) };
             match &*cell {
                 Cell::Dead => continue, // K2: it is no longer in the map
-                Cell::Running => return T::refuse(KeyError::InFlight),
+                Cell::Running => return refuse(KeyError::InFlight),
                 Cell::Done { until, .. } if *until <= now => {
                     *cell = Cell::Running; // its window is over: the key starts anew
                     drop(cell);
@@ -230,7 +257,7 @@ impl Inventory {
                 }
                 Cell::Done { fingerprint: known, answer, .. } => {
                     let same = (*known == fingerprint).then(|| T::replay(answer)).flatten();
-                    return same.unwrap_or_else(|| T::refuse(KeyError::Reused));
+                    return same.map_or_else(|| refuse(KeyError::Reused), Told::Again);
                 }
             }
         };
@@ -239,6 +266,6 @@ impl Inventory {
             let until = self.tick().max(now).saturating_add(self.keys.window_ms);
             running.answer(fingerprint, answer, until);
         }
-        outcome
+        Told::First(outcome)
     }
 }

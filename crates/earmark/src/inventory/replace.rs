@@ -52,6 +52,7 @@ impl Inventory {
                 OwnerBusy::Full(full) => ReserveError::from(full).into(),
             })?
         })
+        .answer()
     }
 
     fn swap(

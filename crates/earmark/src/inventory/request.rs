@@ -155,7 +155,26 @@ impl ReserveRequest {
         self
     }
 
-    /// Makes the request safe to repeat (P7).
+    /// Makes the request safe to repeat (P7): inside the window the same key gets the same answer.
+    ///
+    /// The answer tells what was decided then, not how things stand. After the reservation ended the key
+    /// still answers `Ok` with the id of the ended one; [`Inventory::get`](crate::Inventory::get) tells.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let request = ReserveRequest::new(Ttl::minutes(5)?)
+    ///     .with_item(tee, Quantity::ONE)
+    ///     .with_key(inventory.key("checkout-17"));
+    /// let id = inventory.reserve_with(&request)?.detach();
+    /// inventory.release(id)?;
+    /// let again = inventory.reserve_with(&request)?;
+    /// assert_eq!(again.id(), id); // the first answer, and no new reservation
+    /// assert_eq!(inventory.get(id).map(|found| found.state), Some(State::Ended(End::Released)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn with_key(mut self, key: Key) -> Self {
         self.key = Some(key);

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use super::guard::Guard;
+use super::keys::Told;
 use super::owners::OwnerBusy;
 use super::request::{Item, ReserveRequest, Reserved, Shortage};
 use super::view::ChannelFact;
@@ -106,17 +107,18 @@ impl Inventory {
     /// Serves a whole request: a cart, an owner, a key, a channel, metadata.
     ///
     /// With a key the same request is answered the same way inside the window (P7), also when it was
-    /// refused on stock or caps. The guard of a repeated answer releases on drop like the first.
+    /// refused on stock or caps. The reservation is the first caller's: the guard of a repeated answer
+    /// ([`Guard::is_replay`]) releases nothing on drop.
     ///
     /// # Errors
     /// [`ReserveError`]; nothing was taken. A cart's `CartShort` lists every short line.
     pub fn reserve_with(&self, request: &ReserveRequest) -> Result<Guard<'_>, ReserveError> {
-        self.serve(request).map(|reserved| Guard::new(self, reserved))
+        self.serve(request).map(|served| Guard::served(self, served))
     }
 
     /// Serves several requests, each for itself, in order. Bare answers: nothing is released on drop.
     pub fn reserve_batch(&self, requests: &[ReserveRequest]) -> Vec<Result<Reserved, ReserveError>> {
-        requests.iter().map(|request| self.serve(request)).collect()
+        requests.iter().map(|request| self.serve(request).map(Told::answer)).collect()
     }
 
     fn reserve_found(
@@ -132,11 +134,11 @@ impl Inventory {
         }
     }
 
-    pub(super) fn serve(&self, request: &ReserveRequest) -> Result<Reserved, ReserveError> {
+    pub(super) fn serve(&self, request: &ReserveRequest) -> Result<Told<Reserved>, ReserveError> {
         let items = self.check_request(request)?;
-        let Some(key) = request.key else { return self.serve_owned(request, &items) };
+        let Some(key) = request.key else { return self.serve_owned(request, &items).map(Told::First) };
         let fingerprint = self.fingerprint("reserve", request, &items);
-        self.keyed(Some(key), fingerprint, || self.serve_owned(request, &items))
+        self.keyed(Some(key), fingerprint, || self.serve_owned(request, &items)).transpose()
     }
 
     /// The decoded command as a number: what a key's second use is compared with.

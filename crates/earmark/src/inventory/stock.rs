@@ -267,6 +267,7 @@ impl Inventory {
             target.note("transfer_in", cause);
             Ok((source.levels(), target.levels()))
         })
+        .answer()
     }
 
     /// Closes a line for new reservations and new units. What is promised stays promised, and units that
@@ -326,6 +327,7 @@ impl Inventory {
             books.note(what, cause);
             Ok(books.levels())
         })
+        .answer()
     }
 
     fn set_retired(&self, line: StockId, what: &'static str, retired: bool) -> Result<Levels, StockError> {

@@ -46,9 +46,13 @@ impl World<'_> {
     }
 
     /// What becomes of a guard: mostly detached; dropped, confirmed or released at once.
-    fn guarded(&mut self, dice: u64, guard: crate::Guard<'_>) -> Check {
+    pub(super) fn guarded(&mut self, dice: u64, guard: crate::Guard<'_>) -> Check {
         let id = guard.id();
         match dice {
+            0 | 1 if guard.is_replay() => {
+                drop(guard);
+                return Ok(()); // it owns nothing
+            }
             0 | 1 => drop(guard),
             2 => {
                 let found = guard.confirm();
@@ -114,37 +118,49 @@ impl World<'_> {
     pub(super) fn reserve_with(&mut self, step: Step) -> Check {
         let mut dice = Dice::of(step);
         let request = self.request(step, &mut dice);
-        let engine = Arc::clone(&self.engine);
-        let replay = request.key.is_some();
-        let found = engine.reserve_with(&request);
-        self.check_served(&request, &bare(&found))?;
-        self.noted(Command::Reserve(request));
-        match found {
-            Ok(guard) if replay => self.same("detach", &guard.id(), &guard.detach()),
-            Ok(guard) => self.guarded(dice.roll(16), guard),
-            Err(_) => Ok(()),
-        }
+        self.noted(Command::Reserve(request.clone()));
+        self.serve(&request, dice.roll(16))
+    }
+
+    /// A request and what becomes of its guard.
+    pub(super) fn serve(&mut self, request: &ReserveRequest, dice: u64) -> Check {
+        let (engine, given) = (Arc::clone(&self.engine), self.is_given(request));
+        let found = engine.reserve_with(request);
+        self.check_served(request, &bare(&found))?;
+        let Ok(guard) = found else { return Ok(()) };
+        self.same("P7: is_replay", &guard.is_replay(), &given)?;
+        self.guarded(dice, guard)
+    }
+
+    /// Whether the request's key stands for an answer.
+    fn is_given(&self, request: &ReserveRequest) -> bool {
+        let known = request.key.and_then(|key| self.truth.keys.get(&key));
+        known.is_some_and(|known| known.until > self.truth.now)
     }
 
     pub(super) fn reserve_owned(&mut self, step: Step) -> Check {
         let mut dice = Dice::of(step);
         let request = self.request(step, &mut dice);
+        let given = self.is_given(&request);
         let found = self.engine.reserve_owned(&request);
         self.check_served(&request, &found.as_ref().map(|guard| guard.reserved()).map_err(Clone::clone))?;
         let Ok(guard) = found else { return Ok(()) };
+        self.same("P7: is_replay", &guard.is_replay(), &given)?;
         let id = guard.id();
         match dice.roll(6) {
-            0 if request.key.is_none() => {
+            0 => {
                 drop(guard);
-                self.touched(self.truth.items(id).into_keys());
-                self.truth.end(id, End::Released, &BTreeMap::new());
+                if !given {
+                    self.touched(self.truth.items(id).into_keys());
+                    self.truth.end(id, End::Released, &BTreeMap::new());
+                }
                 Ok(())
             }
-            1 if request.key.is_none() => {
+            1 => {
                 let found = guard.confirm();
                 self.check_confirm(id, &found)
             }
-            2 if request.key.is_none() => {
+            2 => {
                 let found = guard.release();
                 self.check_release(id, &found)
             }
