@@ -41,7 +41,14 @@ pub(crate) enum Fact {
         id: ReservationId,
         deadline: u64,
     },
+    /// From another phase.
     Moved {
+        id: ReservationId,
+        phase: Phase,
+        deadline: u64,
+    },
+    /// Asked for again in the phase where it stands: new time, nothing else.
+    Renewed {
         id: ReservationId,
         phase: Phase,
         deadline: u64,
@@ -114,9 +121,9 @@ counts! {
     reacquired_units,
     /// Deadlines moved.
     extended,
-    /// Payments begun.
+    /// Payments begun; asking again for one that runs does not count.
     payments_begun,
-    /// Payments whose outcome became unknown.
+    /// Payments whose outcome became unknown; saying so again does not count.
     payments_pending,
     /// Reservations that came to wait for a person.
     reviews,
@@ -178,6 +185,7 @@ impl Facts {
                 Phase::InReview => add(&tally.reviews, 1),
                 Phase::Reserved => {}
             },
+            Fact::Renewed { .. } => {} // no payment more than before
             Fact::Stock { what, units, committed, .. } => {
                 add(&tally.stock_changes, 1);
                 match (committed, what) {

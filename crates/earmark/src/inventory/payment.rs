@@ -70,6 +70,9 @@ impl Inventory {
     /// [`payment_pending`](Self::payment_pending) for everything that is paying now: the provider is
     /// down. Returns how many were moved. One pass over the slots in use.
     ///
+    /// One that another call is changing this instant is waited for, a bounded time. If that call does not
+    /// come through, the reservation is left as it was and not counted: call again.
+    ///
     /// ```
     /// # use earmark::*;
     /// # let inventory = Inventory::new();
@@ -82,7 +85,8 @@ impl Inventory {
     /// ```
     pub fn payments_pending(&self) -> usize {
         let paying = |phase| phase == Phase::Paying;
-        let ids = self.ids_where(|seen| seen.standing() == Standing::Live(Phase::Paying));
+        // What is being changed may be paying: `move_phase` waits for it, and then judges.
+        let ids = self.ids_where(|seen| matches!(seen.standing(), Standing::Live(Phase::Paying) | Standing::Changing));
         ids.into_iter().filter(|&id| self.move_phase(id, paying, Phase::PaymentPending).is_ok()).count()
     }
 
@@ -162,7 +166,11 @@ impl Inventory {
         if deadline < current {
             self.wheel.push(id.slot, deadline);
         }
-        self.facts.record(self.lane(), Fact::Moved { id, phase: to, deadline });
+        let fact = match before.standing() == Standing::Live(to) {
+            true => Fact::Renewed { id, phase: to, deadline },
+            false => Fact::Moved { id, phase: to, deadline },
+        };
+        self.facts.record(self.lane(), fact);
         Ok(Timestamp::from_millis(deadline))
     }
 
@@ -182,5 +190,60 @@ const fn payment_error(id: ReservationId, lost: Lost) -> PaymentError {
         Lost::Ended(end) => PaymentError::Ended { id, end },
         Lost::Contended => PaymentError::Contended { id },
         Lost::Phase(phase) => PaymentError::WrongPhase { id, phase },
+    }
+}
+
+#[cfg(all(test, not(earmark_loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::inventory::model::clock::HookClock;
+    use crate::{Cause, LineSpec, ManualClock, Quantity, State, Ttl};
+
+    fn paying(clock: &HookClock) -> (Arc<Inventory>, ReservationId) {
+        let inventory = Arc::new(Inventory::builder().clock(clock.clone()).build().unwrap());
+        let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
+        let _ = inventory.receive(tee, Quantity::ONE, &Cause::none()).unwrap();
+        let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(15).unwrap()).unwrap().detach();
+        let _ = inventory.begin_payment(id).unwrap();
+        (inventory, id)
+    }
+
+    #[test]
+    fn asked_for_again_a_payment_gets_new_time_and_is_counted_once() {
+        let time = ManualClock::default();
+        let (inventory, id) = paying(&HookClock::new(time.clone()));
+        let calls = [Inventory::begin_payment, Inventory::payment_pending, Inventory::payment_pending];
+        let mut until = inventory.get(id).unwrap().deadline.unwrap();
+        for call in calls {
+            time.advance(Duration::from_secs(1));
+            let later = call(&inventory, id).unwrap();
+            assert!(later > until);
+            until = later;
+        }
+        let counts = inventory.counts();
+        assert_eq!((counts.payments_begun, counts.payments_pending, counts.extended), (1, 1, 0));
+    }
+
+    /// The provider is down while another call is changing what is being paid.
+    #[test]
+    fn what_is_being_changed_this_instant_is_moved_too() {
+        let clock = HookClock::new(ManualClock::default());
+        let (inventory, id) = paying(&clock);
+        let lock = |inventory: &Inventory| {
+            let slot = inventory.slot(id).unwrap();
+            slot.update(|seen| seen.lock(id.generation, 0, Default::default(), |_| true)).unwrap()
+        };
+        let before = lock(&inventory);
+        let changing = Arc::downgrade(&inventory);
+        // Read for the new deadline, for the first look and for the second: then the other call is through.
+        clock.at_reading(2, move || changing.upgrade().unwrap().slot(id).unwrap().unlock(before));
+        assert_eq!(inventory.payments_pending(), 1);
+        assert_eq!(inventory.get(id).unwrap().state, State::Live(Phase::PaymentPending));
+
+        let _stopped = lock(&inventory);
+        assert_eq!(inventory.payments_pending(), 0, "the wait is bounded");
     }
 }

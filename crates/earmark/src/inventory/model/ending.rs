@@ -191,12 +191,12 @@ impl World<'_> {
     }
 
     fn moved(&mut self, id: ReservationId, begin: bool, deadline: u64) {
-        let counts = &mut self.truth.counts;
+        let (was, counts) = (self.truth.all[&id].state, &mut self.truth.counts);
         let (phase, count) = match begin {
             true => (Phase::Paying, &mut counts.payments_begun),
             false => (Phase::PaymentPending, &mut counts.payments_pending),
         };
-        *count += 1;
+        *count += u64::from(was != State::Live(phase));
         self.set_deadline(id, phase, deadline);
     }
 
