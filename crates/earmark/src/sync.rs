@@ -6,6 +6,13 @@
 #[cfg(not(earmark_loom))]
 pub(crate) use std::sync::atomic;
 
+/// A mark that is set once and read often. Loom's own: without the `turn` below, two readers stay
+/// independent, and no model grows by it.
+#[cfg(earmark_loom)]
+pub(crate) use loom::sync::atomic::AtomicBool;
+#[cfg(not(earmark_loom))]
+pub(crate) use std::sync::atomic::AtomicBool;
+
 /// Loom's atomic, with every access made visible to its scheduler.
 ///
 /// Loom 0.7.3 decides which orders to explore from the *last* access to an object alone. A thread that

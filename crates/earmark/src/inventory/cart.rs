@@ -36,6 +36,7 @@ impl Inventory {
         let mut claimed = None;
         for _ in 0..CART_TRIES {
             let short = self.short_items(&wanted).map_err(|refused| self.cart_refused(refused))?;
+            self.check_open()?; // what somebody gives back because of a close (I3) is no shortage
             if !short.is_empty() {
                 if request.shortage == Shortage::Refuse {
                     return Err(self.refuse(ReserveError::CartShort { short: short.into() }));
@@ -53,6 +54,7 @@ impl Inventory {
             step(Step::Claimed);
             match self.take_each(&wanted) {
                 Ok(()) => {
+                    self.keep_open(&wanted)?;
                     let channel = request.channel.map_or(NO_CHANNEL, |channel| channel.0);
                     let reserved = self.publish(claim, &wanted, request.ttl, channel, Some(request), now);
                     step(Step::CartPublished);
@@ -102,6 +104,17 @@ impl Inventory {
         taken.all(&order)?;
         taken.kept = true;
         Ok(())
+    }
+
+    /// I3: what was taken for a new reservation goes back if a close has come.
+    pub(super) fn keep_open(&self, taken: &[Item]) -> Result<(), ReserveError> {
+        self.check_open().inspect_err(|_| {
+            for item in taken {
+                if let Some(counter) = self.counter(item.line) {
+                    counter.leave_midway(item.quantity.get());
+                }
+            }
+        })
     }
 
     /// The cart keeps what it took: the lines are no longer midway.

@@ -123,6 +123,37 @@ fn loom_no_double_booking() {
 }
 
 #[test]
+fn loom_close_races_reserve() {
+    explore_calls("close_races_reserve", BOUND, || {
+        let world = world([1, 0]);
+        let (report, reserved) = race(&world, |w| w.inventory.close(CloseMode::Drain), |w| w.reserve(0));
+        match reserved {
+            Ok(_) => assert!(!report.is_drained(), "drained, and a reservation lives"),
+            Err(ReserveError::Closed) => assert_eq!(world.levels(0), (1, 0, 0)),
+            Err(other) => panic!("{other}"),
+        }
+    });
+}
+
+#[test]
+fn loom_close_races_cart() {
+    explore_calls("close_races_cart", BOUND, || {
+        let world = world([1, 1]);
+        let cart = |w: &World| {
+            let request = w.request().with_item(w.lines[0], Quantity::ONE).with_item(w.lines[1], Quantity::ONE);
+            w.serve(&request)
+        };
+        let (report, reserved) = race(&world, |w| w.inventory.close(CloseMode::Drain), cart);
+        match reserved {
+            Ok(_) => assert!(!report.is_drained(), "drained, and a cart lives"),
+            Err(ReserveError::Closed) => assert_eq!((world.levels(0), world.levels(1)), ((1, 0, 0), (1, 0, 0))),
+            Err(ReserveError::Contended { .. }) => {} // it met the close's own sweep
+            Err(other) => panic!("{other}"),
+        }
+    });
+}
+
+#[test]
 fn loom_p7_same_key_at_once_reserves_once() {
     explore("p7_same_key_at_once_reserves_once", BOUND, || {
         let world = world([2, 0]);

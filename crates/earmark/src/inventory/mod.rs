@@ -36,7 +36,7 @@ mod progress;
 
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use dashmap::DashMap;
 use foldhash::quality::RandomState;
@@ -65,7 +65,7 @@ use crate::reservation::state::{No, Slot, Snapshot as SlotSnapshot};
 use crate::sku::{LineName, LineSpec, NAME_BYTES_MAX, StockId, check_name};
 use crate::stock::counter::Counter;
 use crate::stock::table::{Table, Undeclared};
-use crate::sync::{Pause, lane_of_thread};
+use crate::sync::{AtomicBool, Pause, lane_of_thread};
 use crate::wheel::Wheel;
 use facts::{Fact, Facts};
 use keys::Keys;
@@ -290,6 +290,7 @@ impl Inventory {
     }
 
     fn is_closed(&self) -> bool {
+        // ORDERING: Relaxed. After a line's word was changed, the word has acquired what I3 needs.
         self.closed.load(Relaxed)
     }
 

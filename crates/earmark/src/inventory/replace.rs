@@ -76,7 +76,10 @@ impl Inventory {
         }
         self.check_caps(book, items, Some(old), now)?;
         let more = surplus(items, &held);
-        self.take_all(&more).map_err(|refused| self.refuse(take_error(refused, items, &held)))?;
+        // I3: what somebody gives back because of a close is no shortage.
+        let refused = |refused| self.check_open().err().unwrap_or_else(|| take_error(refused, items, &held));
+        self.take_all(&more).map_err(|why| self.refuse(refused(why)))?;
+        self.keep_open(&more)?;
         let channel = request.channel.map_or(NO_CHANNEL, |channel| channel.0);
         // Told first: no prefix of the log shows a unit promised to both (P6).
         self.facts.record(self.lane(), Fact::Ended { id: old, end: End::Replaced, units: held.units() });

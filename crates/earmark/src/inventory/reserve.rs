@@ -6,6 +6,8 @@
 //! back both.
 //! **I2** `insufficient` only after `judge_shortage` found, between two looks at the earliest deadline,
 //! that the units were short, no cart was midway, and nothing was due (P4).
+//! **I3** Between taking and publishing a reserve looks once more whether a close has come. The close
+//! marks itself first and then meets the word of every line: of the two, one knows of the other.
 
 use std::sync::Arc;
 
@@ -226,6 +228,10 @@ impl Inventory {
         }
         let Some(claim) = claim else { return Err(self.refuse(ReserveError::Contended { line })) };
         step(Step::Taken);
+        if self.is_closed() {
+            counter.end(0, asked.get()); // I3
+            return Err(ReserveError::Closed);
+        }
         let item = [Item { line, quantity: asked }];
         Ok(self.publish(claim, &item, ttl, channel, request, now))
     }
@@ -250,7 +256,10 @@ impl Inventory {
                 }
                 match self.judge_shortage(counter, asked.get(), pause) {
                     Shortfall::Retry => Ok(None),
-                    Shortfall::Settled { available } => Ok(Some(available)),
+                    Shortfall::Settled { available } => {
+                        self.check_open()?; // what somebody gives back because of a close (I3) is no shortage
+                        Ok(Some(available))
+                    }
                     Shortfall::Contended => Err(self.refuse(ReserveError::Contended { line })),
                 }
             }

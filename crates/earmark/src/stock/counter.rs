@@ -135,6 +135,13 @@ impl Counter {
         Snapshot(self.0.load(Acquire))
     }
 
+    /// The word, by a read-modify-write: whoever changes it later also sees what was written before this.
+    pub(crate) fn meet(&self) -> Snapshot {
+        // ORDERING: a place in the word's order of changes. Who took before it is in what it reads; who
+        // takes after it has acquired it. A load could miss the one and not be seen by the other.
+        Snapshot(self.0.fetch_or(0, AcqRel))
+    }
+
     /// Takes units for a reservation.
     #[inline]
     pub(crate) fn take(&self, units: u32) -> Result<Snapshot, Refused> {

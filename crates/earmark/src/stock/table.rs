@@ -93,6 +93,12 @@ impl Table {
         self.lines.count()
     }
 
+    /// Waits for a declaration under way. What was declared before is found by [`iter`](Self::iter) from
+    /// here on, and whoever declares later sees what was written before this.
+    pub(crate) fn meet(&self) {
+        drop(self.declaring.lock());
+    }
+
     /// Every declared line, in order of declaration.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Counter, &Line)> {
         self.lines.iter().filter_map(|(index, line)| Some((self.counters.get(index)?, line)))
