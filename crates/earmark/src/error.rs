@@ -4,6 +4,7 @@
 //! than ends are remembered. *Ended*: somebody was faster; the answer names the end that won. *Contended*:
 //! nothing was decided and nothing changed; ask again shortly.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
 use crate::reservation::state::{End, Phase};
 use crate::sku::{NameError, StockId};
+
+/// Short lines that a text names; the others are only counted.
+const SHORT_LINES_NAMED: usize = 8;
 
 /// A cart's item that was short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +42,8 @@ pub enum OwnerCap {
     UnitsPerLine,
 }
 
-impl std::fmt::Display for OwnerCap {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for OwnerCap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Reservations => "live reservations",
             Self::Units => "units",
@@ -71,7 +75,7 @@ pub enum ReserveError {
         asked: Quantity,
     },
     /// Lines of a cart are short; nothing was taken.
-    #[error("{} lines of the cart are short; drop or lower them", .short.len())]
+    #[error("{}; drop or lower them", ShortLines(.short))]
     CartShort {
         /// Every short line, in order of line number, each short at some moment inside the call.
         short: Arc<[ShortItem]>,
@@ -199,8 +203,8 @@ pub enum Table {
     Channels,
 }
 
-impl std::fmt::Display for Table {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Lines => "lines",
             Self::Reservations => "reservations",
@@ -233,7 +237,7 @@ pub enum ConfirmError {
         id: ReservationId,
     },
     /// Another end won, or the deadline has come.
-    #[error("{id}: already {end}; reserve again if the units are still wanted")]
+    #[error("{id}: already {end}; {}", after(*.end))]
     Ended {
         /// The id asked for.
         id: ReservationId,
@@ -585,4 +589,64 @@ pub struct SettingError {
     pub value: String,
     /// What is allowed.
     pub bounds: &'static str,
+}
+
+/// The short lines of a cart, in words.
+struct ShortLines<'a>(&'a [ShortItem]);
+
+impl fmt::Display for ShortLines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.0.len();
+        match lines {
+            1 => f.write_str("1 line of the cart is short: ")?,
+            _ => write!(f, "{lines} lines of the cart are short: ")?,
+        }
+        for (at, ShortItem { line, asked, available }) in self.0.iter().take(SHORT_LINES_NAMED).enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}{line} (asked for {asked}, {available} available)")?;
+        }
+        match lines.saturating_sub(SHORT_LINES_NAMED) {
+            0 => Ok(()),
+            more => write!(f, ", and {more} more"),
+        }
+    }
+}
+
+/// What to do when a confirm comes after the end.
+const fn after(end: End) -> &'static str {
+    match end {
+        End::Confirmed | End::Reacquired => "the committed units are yours",
+        End::Released | End::Expired | End::Replaced => "reserve again if the units are still wanted",
+    }
+}
+
+#[cfg(all(test, not(earmark_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confirm_after_the_end_says_whose_the_units_are() {
+        let id = ReservationId::from_bits(1).unwrap();
+        let text = |end| ConfirmError::Ended { id, end }.to_string();
+        assert_eq!(text(End::Confirmed), format!("{id}: already confirmed; the committed units are yours"));
+        assert_eq!(text(End::Reacquired), format!("{id}: already reacquired; the committed units are yours"));
+        let again = "reserve again if the units are still wanted";
+        assert_eq!(text(End::Expired), format!("{id}: already expired; {again}"));
+        assert_eq!(text(End::Released), format!("{id}: already released; {again}"));
+    }
+
+    #[test]
+    fn a_short_cart_names_its_short_lines_up_to_eight() {
+        let short = |lines: u32| {
+            let item = |line| ShortItem { line: StockId::new(line), asked: Quantity::ONE, available: 0 };
+            ReserveError::CartShort { short: (0..lines).map(item).collect() }.to_string()
+        };
+        let two = "2 lines of the cart are short: line 0 (asked for 1, 0 available), line 1 (asked for 1, \
+                   0 available); drop or lower them";
+        assert_eq!(short(2), two);
+        assert!(short(8).contains("line 7 (asked for 1, 0 available); drop"), "{}", short(8));
+        assert!(short(10).contains("line 7 (asked for 1, 0 available), and 2 more; drop"), "{}", short(10));
+        assert!(!short(10).contains("line 8"));
+        assert!(short(1).starts_with("1 line of the cart is short: line 0 (asked"), "{}", short(1));
+    }
 }
