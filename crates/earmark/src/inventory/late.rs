@@ -155,4 +155,27 @@ mod tests {
         inventory.release(other).unwrap();
         assert_eq!(inventory.confirm_or_reacquire(late), Ok(Late::Reacquired));
     }
+
+    /// The same, where an earlier sweep was cut short: finishing its pass over the young is not enough.
+    #[test]
+    fn a_call_is_not_contended_by_a_pass_that_was_cut_short() {
+        let clock = ManualClock::default();
+        let inventory = Inventory::builder().clock(clock.clone()).sweep_budget(1).build().unwrap();
+        let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
+        let units = |units| Quantity::new(units).unwrap();
+        let _ = inventory.receive(tee, units(9), &Cause::none()).unwrap();
+        let ttl = Ttl::millis(500).unwrap();
+        let reserve = || inventory.reserve(tee, units(1), ttl).unwrap().detach();
+        let _ = reserve();
+        clock.advance(Duration::from_millis(3_500));
+        let _ = reserve();
+        let _ = inventory.sweep();
+        let _ = reserve();
+        clock.advance(Duration::from_millis(4_096));
+        let request = ReserveRequest::new(ttl).with_owner(inventory.owner("ada"));
+        let old = inventory.reserve_with(&request.clone().with_item(tee, units(1))).unwrap().detach();
+        let refused = inventory.replace(old, &request.with_item(tee, units(10)));
+        let short = ReserveError::Insufficient { line: tee, asked: units(10), available: 9 };
+        assert_eq!(refused, Err(ReplaceError::Reserve(short)));
+    }
 }

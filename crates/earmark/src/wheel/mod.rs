@@ -217,6 +217,9 @@ impl Sweep<'_> {
             }
             let bound = self.state.ring.next_start().unwrap_or(BOUND_MAX);
             let bound = bound.min(self.wheel.horizon.load(Acquire)).min(BOUND_MAX);
+            if bound <= now {
+                continue; // what ended just now was a pass that an earlier sweep began: another is due
+            }
             if on(Break::SweepBlind) {
                 self.wheel.earliest.store(bound, SeqCst);
                 return true;
