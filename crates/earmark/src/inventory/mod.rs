@@ -27,6 +27,8 @@ mod sweep;
 mod time;
 mod view;
 
+#[cfg(all(test, not(earmark_loom)))]
+mod bounds;
 #[cfg(all(test, earmark_loom))]
 mod loom_tests;
 #[cfg(all(test, not(earmark_loom)))]

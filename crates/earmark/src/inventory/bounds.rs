@@ -1,0 +1,141 @@
+//! Tests at the edges: bounded work, bounded memory, and time that leaps.
+
+use std::time::Duration;
+
+use crate::reservation::state::No;
+use crate::*;
+
+/// A clock, and an inventory with one line of a million units.
+fn stocked(settings: impl Fn(InventoryBuilder) -> InventoryBuilder) -> (ManualClock, Inventory, StockId) {
+    let clock = ManualClock::default();
+    let inventory = settings(Inventory::builder().clock(clock.clone()).lanes(1)).build().unwrap();
+    let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
+    let _ = inventory.receive(tee, units(1_000_000), &Cause::none()).unwrap();
+    (clock, inventory, tee)
+}
+
+fn units(units: u32) -> Quantity {
+    Quantity::new(units).unwrap()
+}
+
+fn reserve(inventory: &Inventory, line: StockId, ttl: Ttl) -> Result<ReservationId, ReserveError> {
+    inventory.reserve(line, Quantity::ONE, ttl).map(|guard| guard.detach())
+}
+
+#[test]
+fn p10_what_has_ended_leaves_the_ring_long_before_its_deadline() {
+    const ROUND: usize = 5_000;
+    let (clock, inventory, tee) = stocked(|builder| builder);
+    let hour = Ttl::minutes(60).unwrap();
+    for round in 0..20 {
+        let held: Vec<_> = (0..ROUND).map(|_| reserve(&inventory, tee, hour).unwrap()).collect();
+        for _ in 0..5 {
+            clock.advance(Duration::from_secs(1));
+            let _ = inventory.sweep();
+        }
+        let entries = inventory.usage().ring_entries.unwrap();
+        assert!(entries <= 4 * ROUND, "round {round}: {entries} entries, {ROUND} live");
+        held.into_iter().for_each(|id| inventory.confirm(id).unwrap());
+    }
+}
+
+#[test]
+fn p5_p4_a_leap_of_the_clock_is_followed_by_the_very_call() {
+    let (clock, inventory, tee) = stocked(|builder| builder);
+    let all = inventory.reserve(tee, units(1_000_000), Ttl::MAX).unwrap().detach();
+    clock.advance(Duration::from_millis(1 << 40)); // 34 years
+    assert_eq!(inventory.confirm(all), Err(ConfirmError::Ended { id: all, end: End::Expired }));
+    let (clock, inventory, tee) = stocked(|builder| builder);
+    let _ = inventory.reserve(tee, units(1_000_000), Ttl::MAX).unwrap().detach();
+    clock.advance(Duration::from_millis(1 << 40));
+    assert!(reserve(&inventory, tee, Ttl::MIN).is_ok());
+}
+
+#[test]
+fn p5_p4_no_deadline_is_judged_before_a_leap_is_caught_up_with() {
+    let (clock, inventory, tee) = stocked(|builder| builder);
+    let held = inventory.reserve(tee, units(1_000_000), Ttl::MIN).unwrap().detach();
+    clock.advance(Duration::from_millis(1 << 50)); // 35,000 years
+    assert_eq!(inventory.confirm(held), Err(ConfirmError::Contended { id: held }));
+    assert_eq!(inventory.confirm_or_reacquire(held), Err(ReacquireError::Contended { id: held }));
+    assert_eq!(inventory.extend(held, Ttl::MIN), Err(ExtendError::Contended { id: held }));
+    let _ = inventory.receive(tee, Quantity::ONE, &Cause::none()).unwrap();
+    assert_eq!(
+        inventory.reserve(tee, units(1_000_002), Ttl::MIN).map(|guard| guard.detach()),
+        Err(ReserveError::Contended { line: tee })
+    );
+    assert!(!inventory.sweep().complete);
+    let sweeps = (1..).take_while(|_| !inventory.sweep().complete).count();
+    assert!((1 << 14..1 << 16).contains(&sweeps), "{sweeps} sweeps");
+    assert_eq!(inventory.confirm(held), Err(ConfirmError::Ended { id: held, end: End::Expired }));
+    assert!(reserve(&inventory, tee, Ttl::MIN).is_ok());
+}
+
+/// A shortage is settled although many live reservations must be looked at first; none of them is due.
+#[test]
+fn p4_a_look_at_many_that_live_is_not_contention() {
+    let (clock, inventory, tee) = stocked(|builder| builder);
+    for _ in 0..1_000 {
+        reserve(&inventory, tee, Ttl::minutes(60).unwrap()).unwrap();
+    }
+    clock.advance(Duration::from_secs(5));
+    let refused = inventory.reserve(tee, units(1_000_000), Ttl::MIN).map(|guard| guard.detach());
+    let (asked, available) = (units(1_000_000), 999_000);
+    assert_eq!(refused, Err(ReserveError::Insufficient { line: tee, asked, available }));
+}
+
+#[test]
+fn the_cap_on_reservations_holds_and_what_is_due_does_not_count() {
+    let small = |builder: InventoryBuilder| builder.reservations_max(8).sweep_budget(1);
+    let (clock, inventory, tee) = stocked(small);
+    for round in 0..50 {
+        let live = std::iter::from_fn(|| reserve(&inventory, tee, Ttl::secs(1).unwrap()).ok()).count();
+        assert!((8..8 + 2 * 32).contains(&live), "{live} live in round {round}");
+        let full = FullError { table: Table::Reservations, max: 8 };
+        assert_eq!(reserve(&inventory, tee, Ttl::MIN), Err(ReserveError::Full(full)));
+        clock.advance(Duration::from_secs(1)); // nobody sweeps: the next reserve must do so itself
+    }
+}
+
+#[test]
+fn a_sweep_is_complete_once_what_is_remembered_too_long_is_forgotten() {
+    let (clock, inventory, tee) = stocked(|builder| builder.sweep_budget(3).expired_retention(Duration::from_secs(10)));
+    for _ in 0..30 {
+        reserve(&inventory, tee, Ttl::secs(1).unwrap()).unwrap();
+    }
+    clock.advance(Duration::from_secs(1));
+    while !inventory.sweep().complete {}
+    assert_eq!(inventory.usage().expired_remembered, 30);
+    clock.advance(Duration::from_secs(10));
+    let sweeps = (1..).take_while(|_| !inventory.sweep().complete).count();
+    assert!((9..=11).contains(&sweeps), "{sweeps}");
+    assert_eq!(inventory.usage().expired_remembered, 0);
+}
+
+/// What a late payment holds up when its turn comes goes next, not behind all others.
+#[test]
+fn who_was_busy_is_forgotten_at_the_next_sweep() {
+    let (clock, inventory, tee) = stocked(|builder| builder.expired_capacity(2));
+    let ids: Vec<_> = (0..2).map(|_| reserve(&inventory, tee, Ttl::secs(1).unwrap()).unwrap()).collect();
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(inventory.sweep().expired, 2);
+    let oldest = inventory.slab.get(ids[0].slot).unwrap();
+    let before = oldest.update(|seen| seen.reopen(ids[0].generation)).unwrap();
+    let third = reserve(&inventory, tee, Ttl::secs(1).unwrap()).unwrap();
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(inventory.sweep().expired, 1);
+    oldest.unlock(before); // the payment came to nothing
+    let forgotten = |id: &ReservationId| {
+        let slot = inventory.slab.get(id.slot).unwrap();
+        slot.snapshot().reopen(id.generation) == Err(No::Ended(End::Expired))
+    };
+    let _ = inventory.sweep();
+    clock.advance(Duration::from_secs(5));
+    let _ = inventory.sweep();
+    assert_eq!([&ids[0], &ids[1], &third].map(forgotten), [false, true, false]);
+    assert_eq!(inventory.usage().expired_remembered, 2);
+    let fourth = reserve(&inventory, tee, Ttl::secs(1).unwrap()).unwrap();
+    clock.advance(Duration::from_secs(1));
+    let _ = inventory.sweep();
+    assert_eq!([&ids[0], &third, &fourth].map(forgotten), [true, false, false]);
+}
