@@ -63,7 +63,7 @@ fn loom_r1_confirm_races_release_races_expire() {
 #[test]
 fn loom_r4_no_slot_is_given_to_two() {
     explore("r4_no_slot_is_given_to_two", Some(3), || {
-        let slab = Arc::new(Slab::new(Sizes { reservations: 1, lanes: 1, retained: 0, retention_ms: 0 }));
+        let slab = Arc::new(Slab::new(Sizes { live: 1, expired: 0, ended: 0, retention_ms: 0, lanes: 1 }));
         let take = |slab: &Slab| {
             let mut mine = Vec::new();
             for _ in 0..2 {
