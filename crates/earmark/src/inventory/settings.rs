@@ -105,8 +105,8 @@ impl InventoryBuilder {
         self
     }
 
-    /// How far the shared tick may stand before a deadline and still be believed. Default 1 s; zero
-    /// reads the clock every time. Only counts while a driver runs.
+    /// How far the shared tick may stand before a deadline and still be believed: 0 to 1 h, default 1 s;
+    /// zero reads the clock every time. Only counts while a driver runs.
     pub fn time_slack(mut self, slack: Duration) -> Self {
         self.settings.time_slack = slack;
         self
@@ -118,8 +118,9 @@ impl InventoryBuilder {
         self
     }
 
-    /// Live reservations, those remembered as expired included: 1 to 2^30, default 2^24. Up to this many
-    /// always find room; a third more may, before the refusal. Each costs 24 bytes once used.
+    /// Live reservations: 1 to 2^30, default 2^24. Up to this many always find room. The refusal comes
+    /// within 32 more for each lane; where more than half a million slots are in use, with ended and expired
+    /// ones, within a third more. Each costs 24 bytes once used.
     pub fn reservations_max(mut self, reservations: usize) -> Self {
         self.settings.reservations_max = reservations;
         self
@@ -131,26 +132,29 @@ impl InventoryBuilder {
         self
     }
 
-    /// How long the end of a reservation is remembered at least (P2). Default 1 s.
+    /// How long the end of a reservation is remembered (P2): 0 to 400 days, default 1 s.
     pub fn ended_retention(mut self, retention: Duration) -> Self {
         self.settings.ended_retention = retention;
         self
     }
 
-    /// How many ended reservations are remembered for that long. Default 16,384; when more end within
-    /// the retention, the oldest may be forgotten early.
+    /// How many ended reservations are remembered for that long: 0 to 2^30, default 16,384. When more
+    /// than these wait to be forgotten, some are forgotten early: of eight pages of 32 the one on which
+    /// something ended longest ago.
     pub fn ended_capacity(mut self, ended: usize) -> Self {
         self.settings.ended_capacity = ended;
         self
     }
 
-    /// How long what an expired reservation held is remembered, for `confirm_or_reacquire`. Default 15 min.
+    /// How long what an expired reservation held is remembered, for `confirm_or_reacquire`: 0 to 400 days,
+    /// default 15 min.
     pub fn expired_retention(mut self, retention: Duration) -> Self {
         self.settings.expired_retention = retention;
         self
     }
 
-    /// How many expired reservations are remembered so. Default 65,536; the oldest go first. Zero: none.
+    /// How many expired reservations are remembered so: 0 to 2^30, default 65,536; the oldest go first.
+    /// Zero: none.
     pub fn expired_capacity(mut self, expired: usize) -> Self {
         self.settings.expired_capacity = expired;
         self
@@ -193,7 +197,7 @@ impl InventoryBuilder {
         self
     }
 
-    /// Owners with live reservations: default 2^20.
+    /// Owners with live reservations: 1 to 2^30, default 2^20.
     pub fn owners_max(mut self, owners: usize) -> Self {
         self.settings.owners_max = owners;
         self
@@ -217,7 +221,7 @@ impl InventoryBuilder {
         self
     }
 
-    /// Idempotency keys remembered at a time: default 2^20.
+    /// Idempotency keys remembered at a time: 1 to 2^30, default 2^20.
     pub fn keys_max(mut self, keys: usize) -> Self {
         self.settings.keys_max = keys;
         self
@@ -229,7 +233,7 @@ impl InventoryBuilder {
         self
     }
 
-    /// Slots that one `advance` looks at, at most: default 8,192, about half a millisecond.
+    /// Slots that one `advance` looks at, at most: 1 or more, default 8,192, about half a millisecond.
     pub fn sweep_budget(mut self, slots: usize) -> Self {
         self.settings.sweep_budget = slots;
         self
