@@ -25,6 +25,7 @@ fn reserve(inventory: &Inventory, line: StockId, ttl: Ttl) -> Result<Reservation
 #[test]
 fn p10_what_has_ended_leaves_the_ring_long_before_its_deadline() {
     const ROUND: usize = 5_000;
+    const STAY: usize = 10; // one of so many is left to its deadline
     let (clock, inventory, tee) = stocked(|builder| builder);
     let hour = Ttl::minutes(60).unwrap();
     for round in 0..20 {
@@ -34,9 +35,15 @@ fn p10_what_has_ended_leaves_the_ring_long_before_its_deadline() {
             let _ = inventory.sweep();
         }
         let entries = inventory.usage().ring_entries.unwrap();
-        assert!(entries <= 4 * ROUND, "round {round}: {entries} entries, {ROUND} live");
-        held.into_iter().for_each(|id| inventory.confirm(id).unwrap());
+        let live = ROUND + round * ROUND / STAY;
+        assert!(entries <= 4 * live, "round {round}: {entries} entries, {live} live");
+        for (at, id) in held.into_iter().enumerate().filter(|(at, _)| at % STAY != 0) {
+            inventory.confirm(id).unwrap_or_else(|error| panic!("{at}: {error}"));
+        }
     }
+    clock.advance(Duration::from_secs(3_600));
+    let expired: usize = (0..10).map(|_| inventory.sweep().expired).sum();
+    assert_eq!(expired, 20 * ROUND / STAY, "what lives is kept");
 }
 
 #[test]
