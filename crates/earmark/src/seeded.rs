@@ -32,6 +32,8 @@ pub(crate) enum Break {
     StopTheWorld,
     HotAllocation,
     IdUnchecked,
+    CloseBlind,
+    SiftLate,
 }
 
 /// Every break with the name that `EARMARK_BREAK` takes. `B` numbers are those of the list of seeded
@@ -62,6 +64,8 @@ pub(crate) const ALL: &[(&str, Break)] = &[
     ("L_stop_the_world", Break::StopTheWorld),
     ("L_hot_allocation", Break::HotAllocation),
     ("L_id_unchecked", Break::IdUnchecked),
+    ("L_close_blind", Break::CloseBlind),
+    ("L_sift_late", Break::SiftLate),
 ];
 
 /// Whether this bug is on.

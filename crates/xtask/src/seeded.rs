@@ -110,7 +110,7 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "B12_wrap_off_by_one",
         bug: "the wheel is off by one level where it wraps",
-        red: &[engine("lib", "w1_w2_every_entry")],
+        red: &[engine("lib", "w1_w2_w5_every_entry")],
     },
     Break {
         name: "B20_cap_without_hold",
@@ -202,6 +202,16 @@ pub(crate) const BREAKS: &[Break] = &[
         name: "L_id_unchecked",
         bug: "the check digits of an id are not compared",
         red: &[engine("fuzz_smoke", "ids")],
+    },
+    Break {
+        name: "L_close_blind",
+        bug: "a reserve does not look for a close again after taking units",
+        red: &[loom("loom_close_races_reserve"), loom("loom_close_races_cart")],
+    },
+    Break {
+        name: "L_sift_late",
+        bug: "what lives goes back into the ring a tick after its deadline",
+        red: &[engine("lib", "model::")],
     },
 ];
 

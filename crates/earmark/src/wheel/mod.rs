@@ -242,6 +242,7 @@ impl Sweep<'_> {
         while looks > 0 && ring.wants_sifting() {
             let Some((entry, start)) = ring.sift() else { return };
             if let Some(deadline) = judge.deadline(entry.slot, entry.generation, now) {
+                let deadline = if on(Break::SiftLate) { deadline + 1 } else { deadline };
                 ring.insert(entry, deadline.max(start)); // W5
             }
             looks -= 1;
