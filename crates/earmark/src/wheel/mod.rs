@@ -43,6 +43,9 @@ pub(crate) const NURSERY_MS: u64 = if cfg!(earmark_loom) { 4 } else { 4_000 };
 /// Time between two nursery passes; a survivor this old goes to the ring.
 const PASS_MS: u64 = NURSERY_MS / 2;
 
+/// Entries that a sweep sifts if it put none into the ring itself.
+const SIFT_LOOKS: usize = 512;
+
 /// `earliest` while a sweep is under way.
 const SWEEPING: u64 = u64::MAX;
 /// The same, and somebody pushed a reservation that is due soon meanwhile.
@@ -235,10 +238,11 @@ impl Sweep<'_> {
     }
 
     /// Drops some of what has ended from the ring. Two looks for each entry that this run put in are
-    /// done whatever the budget, so that the ring cannot outgrow its sifting.
+    /// done whatever the budget, so that the ring cannot outgrow its sifting; else few, because others
+    /// may wait for the right to sweep.
     fn sift(&mut self, now: u64, left: &mut Left, judge: &mut impl Judge) {
         let ring = &mut self.state.ring;
-        let mut looks = left.budget.looks.saturating_sub(left.looked).max(2 * left.inserted);
+        let mut looks = left.budget.looks.saturating_sub(left.looked).min(SIFT_LOOKS).max(2 * left.inserted);
         while looks > 0 && ring.wants_sifting() {
             let Some((entry, start)) = ring.sift() else { return };
             if let Some(deadline) = judge.deadline(entry.slot, entry.generation, now) {
