@@ -55,7 +55,7 @@ fn world(units: [u32; 2]) -> Arc<World> {
     let inventory = Inventory::builder()
         .clock(clock.clone())
         .lines_max(2)
-        .reservations_max(1)
+        .reservations_max(2)
         .lanes(1)
         .ended_retention(Duration::ZERO)
         .ended_capacity(0)

@@ -1,0 +1,294 @@
+//! Refusals of calls on a reservation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{FullError, KeyError, ReserveError, ShortItem};
+use crate::reservation::id::ReservationId;
+use crate::reservation::state::{End, Phase};
+use crate::sku::StockId;
+
+/// Why a reservation was not confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfirmError {
+    /// No such reservation, or it ended too long ago to say how.
+    #[error("{id}: not found; it was never made here or ended too long ago to say how")]
+    NotFound {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// Another end won, or the deadline has come.
+    #[error("{id}: already {end}; {}", after(*.end))]
+    Ended {
+        /// The id asked for.
+        id: ReservationId,
+        /// The end that won.
+        end: End,
+    },
+    /// Another call is changing the reservation. Nothing was decided.
+    #[error("{id}: contended; ask again shortly")]
+    Contended {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// The idempotency key stands against it.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A table of the engine is full.
+    #[error(transparent)]
+    Full(#[from] FullError),
+}
+
+/// Why a reservation was not released.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReleaseError {
+    /// No such reservation, or it ended too long ago to say how.
+    #[error("{id}: not found; it was never made here or ended too long ago to say how")]
+    NotFound {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// Another end won, or the deadline has come: its units are back, or committed.
+    #[error("{id}: already {end}; nothing is left to release")]
+    Ended {
+        /// The id asked for.
+        id: ReservationId,
+        /// The end that won.
+        end: End,
+    },
+    /// Another call is changing the reservation. Nothing was decided.
+    #[error("{id}: contended; ask again shortly")]
+    Contended {
+        /// The id asked for.
+        id: ReservationId,
+    },
+}
+
+/// Why only a part could not be confirmed or released. Nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PartError {
+    /// No such reservation, or it ended too long ago to say how.
+    #[error("{id}: not found; it was never made here or ended too long ago to say how")]
+    NotFound {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// Another end won, or the deadline has come.
+    #[error("{id}: already {end}; no part of it can be moved")]
+    Ended {
+        /// The id asked for.
+        id: ReservationId,
+        /// The end that won.
+        end: End,
+    },
+    /// Another call is changing the reservation. Nothing was decided.
+    #[error("{id}: contended; ask again shortly")]
+    Contended {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// More than the reservation holds of a line.
+    #[error("{id}: {line}: asked for {asked}, the reservation holds {held}; ask for at most that")]
+    NotHeld {
+        /// The id asked for.
+        id: ReservationId,
+        /// The line.
+        line: StockId,
+        /// Units asked for, equal lines added up.
+        asked: u64,
+        /// Units the reservation holds of it.
+        held: u32,
+    },
+    /// The part names no line.
+    #[error("{id}: the part names no line; name at least one item")]
+    NoItems {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// All of it, where only a part may go.
+    #[error("{id}: that is all of it; release the whole reservation instead")]
+    Whole {
+        /// The id asked for.
+        id: ReservationId,
+    },
+}
+
+/// Why a deadline was not moved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtendError {
+    /// No such reservation, or it ended too long ago to say how.
+    #[error("{id}: not found; it was never made here or ended too long ago to say how")]
+    NotFound {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// It has ended, or the deadline has come.
+    #[error("{id}: already {end}; reserve again")]
+    Ended {
+        /// The id asked for.
+        id: ReservationId,
+        /// The end that won.
+        end: End,
+    },
+    /// Another call is changing the reservation. Nothing was decided.
+    #[error("{id}: contended; ask again shortly")]
+    Contended {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// Its longest life is used up.
+    #[error("{id}: its longest life of {max:?} is used up; confirm it or reserve again")]
+    LifeUsedUp {
+        /// The id asked for.
+        id: ReservationId,
+        /// The setting `life_max`.
+        max: Duration,
+    },
+    /// In this phase the deadline is not the holder's to move.
+    #[error("{id}: {phase}, where its deadline cannot be extended")]
+    WrongPhase {
+        /// The id asked for.
+        id: ReservationId,
+        /// Its phase.
+        phase: Phase,
+    },
+}
+
+/// Why a reservation did not change its phase.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PaymentError {
+    /// No such reservation, or it ended too long ago to say how.
+    #[error("{id}: not found; it was never made here or ended too long ago to say how")]
+    NotFound {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// It has ended, or the deadline has come: do not take the money.
+    #[error("{id}: already {end}; do not take the money, reserve again")]
+    Ended {
+        /// The id asked for.
+        id: ReservationId,
+        /// The end that won.
+        end: End,
+    },
+    /// Another call is changing the reservation. Nothing was decided.
+    #[error("{id}: contended; ask again shortly")]
+    Contended {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// The phase does not lead there.
+    #[error("{id}: is {phase}, which does not lead there")]
+    WrongPhase {
+        /// The id asked for.
+        id: ReservationId,
+        /// Its phase.
+        phase: Phase,
+    },
+}
+
+/// Why money that came late found no units.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReacquireError {
+    /// No such reservation, or it ended too long ago: forgotten is refused, never guessed.
+    #[error("{id}: not found; it ended too long ago to know what it held, so pay the money back")]
+    NotFound {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// It did not expire but ended otherwise.
+    #[error("{id}: already {end}")]
+    Ended {
+        /// The id asked for.
+        id: ReservationId,
+        /// The end that won.
+        end: End,
+    },
+    /// Another call is changing the reservation, or a shortage could not be settled. Nothing changed.
+    #[error("{id}: contended; ask again shortly")]
+    Contended {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// Its units went to others meanwhile.
+    #[error("{id}: {} of its lines are short now; pay the money back", .short.len())]
+    Short {
+        /// The id asked for.
+        id: ReservationId,
+        /// Every short line.
+        short: Arc<[ShortItem]>,
+    },
+}
+
+/// Why an owner's reservation was not replaced. The old one stands as it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplaceError {
+    /// No such reservation, or it ended too long ago to say how.
+    #[error("{id}: not found; it was never made here or ended too long ago to say how")]
+    NotFound {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// It has ended, or the deadline has come.
+    #[error("{id}: already {end}; reserve anew")]
+    Ended {
+        /// The id asked for.
+        id: ReservationId,
+        /// The end that won.
+        end: End,
+    },
+    /// Another call is changing the reservation. Nothing was decided.
+    #[error("{id}: contended; ask again shortly")]
+    Contended {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// A payment runs, or its outcome is unknown: what is being paid is not swapped.
+    #[error("{id}: is {phase}; it cannot be replaced any more")]
+    WrongPhase {
+        /// The id asked for.
+        id: ReservationId,
+        /// Its phase.
+        phase: Phase,
+    },
+    /// The reservation belongs to somebody else, or to nobody.
+    #[error("{id}: belongs to another owner; replace only one's own")]
+    NotOwner {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// The new one was refused.
+    #[error(transparent)]
+    Reserve(#[from] ReserveError),
+}
+
+/// What to do when a confirm comes after the end.
+const fn after(end: End) -> &'static str {
+    match end {
+        End::Confirmed | End::Reacquired => "the committed units are yours",
+        End::Released | End::Expired | End::Replaced => "reserve again if the units are still wanted",
+    }
+}
+
+#[cfg(all(test, not(earmark_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confirm_after_the_end_says_whose_the_units_are() {
+        let id = ReservationId::from_bits(1).unwrap();
+        let text = |end| ConfirmError::Ended { id, end }.to_string();
+        assert_eq!(text(End::Confirmed), format!("{id}: already confirmed; the committed units are yours"));
+        assert_eq!(text(End::Reacquired), format!("{id}: already reacquired; the committed units are yours"));
+        let again = "reserve again if the units are still wanted";
+        assert_eq!(text(End::Expired), format!("{id}: already expired; {again}"));
+        assert_eq!(text(End::Released), format!("{id}: already released; {again}"));
+    }
+}
