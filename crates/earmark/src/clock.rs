@@ -164,7 +164,11 @@ pub struct TtlError {
 
 /// Tells the time. Readings should never go back; one that does is taken as standing still.
 ///
-/// A clock that panics breaks nothing: the engine reads it before it claims or locks anything.
+/// A clock must not call the inventory it serves. It is read inside the calls of that inventory, by some
+/// while they have an owner's book open: a call from in there is answered `Contended`, or reads the clock
+/// again, which calls again, until the stack is used up.
+///
+/// A clock that panics breaks nothing: what the call had claimed, taken or opened goes back.
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;

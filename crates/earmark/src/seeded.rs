@@ -34,6 +34,7 @@ pub(crate) enum Break {
     IdUnchecked,
     CloseBlind,
     SiftLate,
+    OwnerBlind,
 }
 
 /// Every break with the name that `EARMARK_BREAK` takes. `B` numbers are those of the list of seeded
@@ -66,6 +67,7 @@ pub(crate) const ALL: &[(&str, Break)] = &[
     ("L_id_unchecked", Break::IdUnchecked),
     ("L_close_blind", Break::CloseBlind),
     ("L_sift_late", Break::SiftLate),
+    ("L_owner_blind", Break::OwnerBlind),
 ];
 
 /// Whether this bug is on.

@@ -213,6 +213,11 @@ pub(crate) const BREAKS: &[Break] = &[
         bug: "what lives goes back into the ring a tick after its deadline",
         red: &[engine("lib", "model::")],
     },
+    Break {
+        name: "L_owner_blind",
+        bug: "whoever closes an owner's book does not look at what ended meanwhile",
+        red: &[loom("loom_o2_end_beside_an_open_book")],
+    },
 ];
 
 #[cfg(test)]

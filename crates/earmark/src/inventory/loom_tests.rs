@@ -344,6 +344,27 @@ fn loom_o1_owner_cap_races_itself() {
 }
 
 #[test]
+fn loom_o2_end_beside_an_open_book_of_its_owner() {
+    explore("o2_end_beside_an_open_book_of_its_owner", BOUND, || {
+        let world = world([2, 0]);
+        let request = world.request().with_item(world.lines[0], Quantity::ONE).with_owner(Owner::from_bits(7));
+        let old = world.serve(&request).unwrap();
+        let (released, next) = race(&world, move |w| w.inventory.release(old), |w| w.serve(&request));
+        assert_eq!(released, Ok(()));
+        match next {
+            Ok(next) => {
+                assert_eq!(world.inventory.usage().owners, 1);
+                world.inventory.release(next).unwrap();
+            }
+            Err(ReserveError::OwnerCap { .. }) => {}
+            Err(other) => panic!("{other}"),
+        }
+        assert_eq!(world.inventory.usage().owners, 0, "an id was left behind");
+        assert_eq!(world.levels(0), (2, 0, 0));
+    });
+}
+
+#[test]
 fn loom_r1_replace_races_confirm() {
     explore("r1_replace_races_confirm", BOUND, || {
         let world = world([2, 0]);

@@ -44,9 +44,9 @@ impl Inventory {
         let fingerprint = self.hash(&(old.to_bits(), self.fingerprint("replace", request, &items)));
         self.keyed(request.key, fingerprint, || {
             self.check_open()?;
-            let now = self.time.now(); // before anything is locked: a clock may panic
+            let now = self.time.now();
             self.sweep_before(now);
-            let replaced = self.with_owner(owner, |book| self.swap(book, old, request, &items, now));
+            let replaced = self.with_owner(owner, now, |book| self.swap(book, old, request, &items, now));
             replaced.map_err(|busy| match busy {
                 OwnerBusy::Contended => ReplaceError::Contended { id: old },
                 OwnerBusy::Full(full) => ReserveError::from(full).into(),
@@ -84,7 +84,7 @@ impl Inventory {
         // Told first: no prefix of the log shows a unit promised to both (P6).
         self.facts.record(self.lane(), Fact::Ended { id: old, end: End::Replaced, units: held.units() });
         let reserved = self.publish(claim, items, request.ttl, channel, Some(request), now);
-        book.add(reserved.id);
+        book.add(reserved.id, reserved.units);
         self.note_channel(body.channel, ChannelFact::Ended(End::Replaced));
         for back in surplus(&held, items) {
             if let Some(counter) = self.counter(back.line) {

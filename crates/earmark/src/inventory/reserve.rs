@@ -155,18 +155,18 @@ impl Inventory {
     fn serve_owned(&self, request: &ReserveRequest, items: &[Item]) -> Result<Reserved, ReserveError> {
         self.check_open()?; // here: what was answered before the close is answered again after it (P7)
         let Some(owner) = request.owner else { return self.take(request, items) };
-        let now = self.time.now(); // before the book is locked: a clock may panic
+        let now = self.time.now();
         if on(Break::CapWithoutHold) {
-            let judged = self.with_owner(owner, |book| self.check_caps(book, items, None, now));
+            let judged = self.with_owner(owner, now, |book| self.check_caps(book, items, None, now));
             judged.map_err(|busy| owner_busy(busy, items))??;
             let reserved = self.take(request, items)?;
-            let _ = self.with_owner(owner, |book| book.add(reserved.id));
+            let _ = self.with_owner(owner, now, |book| book.add(reserved.id, reserved.units));
             return Ok(reserved);
         }
-        let served = self.with_owner(owner, |book| {
+        let served = self.with_owner(owner, now, |book| {
             self.check_caps(book, items, None, now)?;
             let reserved = self.take(request, items)?;
-            book.add(reserved.id);
+            book.add(reserved.id, reserved.units);
             Ok(reserved)
         });
         served.map_err(|busy| owner_busy(busy, items))?

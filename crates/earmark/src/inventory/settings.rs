@@ -197,13 +197,15 @@ impl InventoryBuilder {
         self
     }
 
-    /// Owners with live reservations: 1 to 2^30, default 2^20.
+    /// Owners with live reservations: 1 to 2^30, default 2^20. A new one that finds no room sweeps once
+    /// before it is refused.
     pub fn owners_max(mut self, owners: usize) -> Self {
         self.settings.owners_max = owners;
         self
     }
 
-    /// Live reservations of one owner. Default: no cap of its own.
+    /// Live reservations of one owner. Default: no cap of its own. A reserve far from all caps of its owner
+    /// costs the same however many there are; one near a cap looks at each of them.
     pub fn owner_reservations_max(mut self, reservations: u64) -> Self {
         self.settings.owner_reservations_max = reservations;
         self
@@ -215,7 +217,8 @@ impl InventoryBuilder {
         self
     }
 
-    /// Units of one line in live reservations of one owner. Default: no cap of its own.
+    /// Units of one line in live reservations of one owner. Default: no cap of its own. A reserve looks at
+    /// each of the owner's reservations once they hold about this many units over all lines.
     pub fn owner_units_per_line_max(mut self, units: u64) -> Self {
         self.settings.owner_units_per_line_max = units;
         self

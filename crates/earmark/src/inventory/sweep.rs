@@ -21,7 +21,7 @@ use crate::sync::Mutex;
 use crate::wheel::{Budget, Judge, Look, Sweep, Swept};
 
 /// What a call does on behalf of everybody before it says `contended`.
-const HELP: Budget = Budget { looks: 8_192, ends: 256 };
+pub(super) const HELP: Budget = Budget { looks: 8_192, ends: 256 };
 /// Sweeps by which a call follows a clock that leapt, each 398 days: 70 years in all.
 const LEAPS_MAX: usize = 64;
 
@@ -95,7 +95,6 @@ impl Inventory {
         let mut advanced = self.sweep_with(sweep, now, Budget { looks: budget, ends: budget });
         advanced.complete &= self.forget_parked(now, budget) && !self.time.is_behind();
         self.keys.forget_old(now, FORGET_SWEEP);
-        self.clean_owners(now);
         advanced
     }
 

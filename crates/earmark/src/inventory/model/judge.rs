@@ -101,7 +101,7 @@ impl Reference {
         let full = self.full(Table::Owners, self.set.owners_max);
         if !owners.contains(&owner) && owners.len() >= self.set.owners_max {
             verdict.refusals.push(full.into());
-        } else if !owners.contains(&owner) && perhaps.len() >= self.set.owners_max {
+        } else if !owners.contains(&owner) && perhaps.len() >= self.set.owners_max && !self.sweeps_all() {
             verdict.perhaps.push(full.into());
         }
         let mine = self.live.iter().filter(|id| Some(**id) != except && owner_of(id) == Some(owner));

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::clock::Ttl;
 use crate::error::{FullError, Table};
 use crate::inventory::request::{Owner, ReserveRequest, State};
+use crate::inventory::sweep::HELP;
 use crate::inventory::{ChannelCounts, Counts, Key, Reserved};
 use crate::{End, PendingPolicy, Phase, ReservationId, StockId};
 
@@ -173,6 +174,11 @@ impl Reference {
 
     fn is_due(&self, id: ReservationId) -> bool {
         self.all[&id].deadline.is_some_and(|deadline| deadline <= self.now)
+    }
+
+    /// A reserve that finds no room ends all that is due: what is full only of that is not full.
+    pub(super) fn sweeps_all(&self) -> bool {
+        self.due.len() <= HELP.ends
     }
 
     /// All that is due is swept: its units are back.

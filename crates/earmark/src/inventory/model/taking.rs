@@ -217,7 +217,7 @@ impl World<'_> {
             Err(ReserveError::Contended { .. }) => self.contended("reserve"),
             Err(error) if verdict.perhaps.contains(error) => Ok(()),
             Err(error) => {
-                if !verdict.refusals.contains(error) && self.is_crowded(error)? {
+                if !verdict.refusals.contains(error) && self.is_crowded(error) {
                     return Ok(());
                 }
                 self.one_of("P4: reserve", error, &verdict.refusals)
@@ -229,20 +229,10 @@ impl World<'_> {
         }
     }
 
-    /// ALLOWED: what expires inside a call of its own owner stays
-    /// in that owner's book until the next `advance`.
-    fn is_crowded(&mut self, error: &ReserveError) -> Result<bool, String> {
-        let set = &self.truth.set;
-        if *error == self.truth.full(Table::Reservations, set.reservations_max).into() {
-            return Ok(self.truth.live.len() >= set.reservations_max);
-        }
-        let (max, owners) = (set.owners_max, self.engine.owners.len());
-        if *error != self.truth.full(Table::Owners, max).into() {
-            return Ok(false);
-        }
-        self.swept_once(false)?;
-        self.run.borrow_mut().allowed += 1;
-        Ok(owners >= max && self.engine.owners.len() < max)
+    /// The slab is asked before stock and caps.
+    fn is_crowded(&self, error: &ReserveError) -> bool {
+        let max = self.truth.set.reservations_max;
+        *error == self.truth.full(Table::Reservations, max).into() && self.truth.live.len() >= max
     }
 
     /// A reservation was made: with the units, the deadline and an id of its own.
@@ -333,7 +323,7 @@ impl World<'_> {
         {
             // The tables are asked first.
             let (perhaps, refusals) = (&verdict.perhaps, &verdict.refusals);
-            let right = perhaps.contains(error) || refusals.contains(error) || self.is_crowded(error)?;
+            let right = perhaps.contains(error) || refusals.contains(error) || self.is_crowded(error);
             ensure!(right, "P10: replace: {error}");
             return Ok(());
         }

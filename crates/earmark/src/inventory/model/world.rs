@@ -36,8 +36,6 @@ pub(super) struct Run {
     /// Moves of the clock across a turn of rings 1, 2, 3 and of the deadlines, with reservations alive.
     pub(super) turns: [u64; 4],
     pub(super) contended: u64,
-    /// Answers let through although they are known to be wrong; see `ALLOWED`.
-    pub(super) allowed: u64,
     /// Asked for more channels than fit; made when first needed.
     pub(super) crowded: Option<Inventory>,
 }
