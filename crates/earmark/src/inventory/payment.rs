@@ -44,8 +44,8 @@ impl Inventory {
         self.move_phase(id, from, Phase::Paying).map_err(|lost| payment_error(id, lost))
     }
 
-    /// The payment's outcome is unknown: a long deadline counts (`pending_ttl` from now; not bounded by
-    /// the longest life). When it comes, `pending_policy` says whether the reservation is released or
+    /// The payment's outcome is unknown: a long deadline counts (`pending_ttl` from now, or the one it has if
+    /// that is later; not bounded by the longest life). When it comes, `pending_policy` says whether the reservation is released or
     /// waits for a person.
     ///
     /// ```

@@ -96,6 +96,8 @@ impl Inventory {
     /// deadline by which enough of its live reservations are over; `None` if that will not happen by
     /// itself, which is so for a retired line and for units in review.
     ///
+    /// Says the next millisecond while too much of the line is being changed to tell.
+    ///
     /// Never later than the truth at the moment of computing: units may come back earlier, by a release
     /// or a delivery, and later, if reservations are extended or confirmed. It promises nothing to who
     /// comes back then.
