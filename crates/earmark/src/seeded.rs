@@ -35,6 +35,7 @@ pub(crate) enum Break {
     CloseBlind,
     SiftLate,
     OwnerBlind,
+    PushLate,
 }
 
 /// Every break with the name that `EARMARK_BREAK` takes. `B` numbers are those of the list of seeded
@@ -68,6 +69,7 @@ pub(crate) const ALL: &[(&str, Break)] = &[
     ("L_close_blind", Break::CloseBlind),
     ("L_sift_late", Break::SiftLate),
     ("L_owner_blind", Break::OwnerBlind),
+    ("L_push_late", Break::PushLate),
 ];
 
 /// Whether this bug is on.
@@ -99,11 +101,11 @@ pub(crate) fn stop_the_world() -> parking_lot::MutexGuard<'static, ()> {
 /// Places inside a call at which the progress test stops a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// reserve: a slot is claimed, no unit taken.
+    /// reserve: a slot is claimed and handed to the wheel, no unit taken.
     Claimed,
     /// reserve: units taken, nothing published.
     Taken,
-    /// reserve: published, not handed to the wheel.
+    /// reserve: published.
     Published,
     /// cart: a line is taken and marked.
     CartMidway,

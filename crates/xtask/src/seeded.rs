@@ -218,6 +218,11 @@ pub(crate) const BREAKS: &[Break] = &[
         bug: "whoever closes an owner's book does not look at what ended meanwhile",
         red: &[loom("loom_o2_end_beside_an_open_book")],
     },
+    Break {
+        name: "L_push_late",
+        bug: "a reservation is handed to the wheel only after it is published",
+        red: &[loom("loom_p4_a_reserve_in_flight"), engine("lib", "progress_exceptions")],
+    },
 ];
 
 #[cfg(test)]

@@ -49,14 +49,14 @@ impl Inventory {
             // Only now a slot: most refusals need none.
             let claim = match claimed.take() {
                 Some(claim) => claim,
-                None => self.claim(now)?,
+                None => self.claim(now, request.ttl)?,
             };
             step(Step::Claimed);
             match self.take_each(&wanted) {
                 Ok(()) => {
                     self.keep_open(&wanted)?;
                     let channel = request.channel.map_or(NO_CHANNEL, |channel| channel.0);
-                    let reserved = self.publish(claim, &wanted, request.ttl, channel, Some(request), now);
+                    let reserved = self.publish(claim, &wanted, channel, Some(request));
                     step(Step::CartPublished);
                     self.leave_all(&wanted);
                     return Ok(reserved);

@@ -12,6 +12,8 @@ use std::time::Duration;
 use super::Inventory;
 use crate::reservation::id::ReservationId;
 use crate::reservation::state::{Phase, Slot, Standing};
+#[cfg(feature = "tokio")]
+use crate::sync::Mutex;
 use crate::sync::Pause;
 
 /// Looks that a close takes before it says that something is on its way.
@@ -103,6 +105,7 @@ fn period_for(inventory: &Inventory, period: Duration) -> Duration {
 
 /// Counts as a driver from its making to its drop, save while the clock panics: then nobody moves the
 /// tick, and nobody may trust it.
+#[derive(Debug)]
 struct Attached {
     inventory: Arc<Inventory>,
     counted: bool,
@@ -149,7 +152,9 @@ impl Drop for Attached {
     }
 }
 
-/// The same as a task of a tokio runtime. Stops on drop; [`stop`](Self::stop) waits for it.
+/// The same as a task of a tokio runtime. A drop stops it and waits, without the runtime's help, for a sweep
+/// under way, so that nothing of it touches the inventory afterwards; [`stop`](Self::stop) waits for the task
+/// itself and tells what it did.
 ///
 /// A sweep takes up to about half a millisecond of the worker it runs on (`sweep_budget`).
 ///
@@ -170,7 +175,9 @@ impl Drop for Attached {
 #[cfg(feature = "tokio")]
 #[derive(Debug)]
 pub struct TokioDriver {
-    stop: Arc<tokio::sync::Notify>,
+    wake: Arc<tokio::sync::Notify>,
+    /// Locked for each sweep; empty once nobody drives any more.
+    attached: Arc<Mutex<Option<Attached>>>,
     task: Option<tokio::task::JoinHandle<DriverReport>>,
 }
 
@@ -185,39 +192,43 @@ impl TokioDriver {
         let runtime = tokio::runtime::Handle::try_current()
             .map_err(|error| std::io::Error::new(std::io::ErrorKind::NotConnected, error))?;
         let period = period_for(&inventory, period);
-        let stop = Arc::new(tokio::sync::Notify::new());
-        let stopped = Arc::clone(&stop);
-        let mut attached = Attached::new(inventory);
+        let wake = Arc::new(tokio::sync::Notify::new());
+        let woken = Arc::clone(&wake);
+        let attached = Arc::new(Mutex::new(Some(Attached::new(inventory))));
+        let shared = Arc::clone(&attached);
         let task = runtime.spawn(async move {
             let mut report = DriverReport::default();
             loop {
-                while !attached.drive(&mut report) {
-                    tokio::task::yield_now().await;
-                }
-                if tokio::time::timeout(period, stopped.notified()).await.is_ok() {
-                    return report;
+                let swept = shared.lock().as_mut().map(|attached| attached.drive(&mut report));
+                match swept {
+                    None => return report,
+                    Some(false) => tokio::task::yield_now().await,
+                    Some(true) => drop(tokio::time::timeout(period, woken.notified()).await),
                 }
             }
         });
-        Ok(Self { stop, task: Some(task) })
+        Ok(Self { wake, attached, task: Some(task) })
     }
 
     /// Stops the task, waits for it and tells what it did.
     pub async fn stop(mut self) -> DriverReport {
-        self.stop.notify_one();
+        self.detach();
         match self.task.take() {
             Some(task) => task.await.unwrap_or_default(),
             None => DriverReport::default(),
         }
+    }
+
+    fn detach(&self) {
+        drop(self.attached.lock().take());
+        self.wake.notify_one(); // it finds nothing to drive, and ends
     }
 }
 
 #[cfg(feature = "tokio")]
 impl Drop for TokioDriver {
     fn drop(&mut self) {
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
+        self.detach();
     }
 }
 
@@ -320,7 +331,7 @@ impl Inventory {
                 Standing::Live(Phase::InReview) => report.in_review += 1,
                 Standing::Changing => report.changing += 1,
                 Standing::Overdue => overdue += self.units_overdue(at, slot),
-                Standing::Free | Standing::Ended(_) => {}
+                Standing::Free | Standing::Claimed | Standing::Ended(_) => {}
             }
         }
         report.is_drained() && reserved != overdue
@@ -338,6 +349,8 @@ impl Inventory {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    #[cfg(feature = "tokio")]
+    use super::PERIOD_MAX;
     use crate::inventory::model::clock::HookClock;
     use crate::*;
 
@@ -365,6 +378,22 @@ mod tests {
                 assert_eq!((levels.available, levels.reserved), (1, 0));
             }
         }
+    }
+
+    /// The runtime is never run again: the drop does not need it.
+    #[cfg(feature = "tokio")]
+    #[test]
+    fn a_dropped_task_touches_the_inventory_no_more() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let inventory = Arc::new(Inventory::new());
+        let driver = runtime.block_on(async {
+            let driver = TokioDriver::spawn(Arc::clone(&inventory), PERIOD_MAX).unwrap();
+            tokio::task::yield_now().await;
+            driver
+        });
+        assert_eq!(Arc::strong_count(&inventory), 2);
+        drop(driver);
+        assert_eq!(Arc::strong_count(&inventory), 1);
     }
 
     /// Units are taken, and no reservation shows yet.

@@ -331,6 +331,26 @@ fn loom_p4_failing_cart_beside_a_single_reserve() {
     });
 }
 
+/// The other call is stopped anywhere, and its reservation's time passes meanwhile: its unit counts as there.
+#[test]
+fn loom_p4_a_reserve_in_flight_beside_a_refusal() {
+    explore("p4_a_reserve_in_flight_beside_a_refusal", BOUND, || {
+        let world = world([1, 0]);
+        let reserve = |w: &World| {
+            let guard = w.inventory.reserve(w.lines[0], Quantity::ONE, Ttl::millis(TTL_MS).unwrap());
+            guard.map(|guard| (guard.deadline().as_millis(), guard.detach()))
+        };
+        let late = |w: &World| {
+            w.clock.set(TTL_MS);
+            w.reserve(0)
+        };
+        let (first, second) = race(&world, reserve, late);
+        if let (Ok((TTL_MS, _)), Err(ReserveError::OutOfStock { .. })) = (first, second) {
+            panic!("sold out, and the only unit's time was up before the call began");
+        }
+    });
+}
+
 #[test]
 fn loom_o1_owner_cap_races_itself() {
     explore("o1_owner_cap_races_itself", BOUND, || {

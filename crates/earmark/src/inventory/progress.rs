@@ -5,7 +5,8 @@
 //!
 //! The exceptions, by design and checked here: while the right to sweep is held by a stopped thread
 //! nothing expires, and refusals read `contended`; while a cart is stopped midway, refusals on its lines
-//! read `contended`. What is taken, confirmed and released goes on.
+//! read `contended`; while a reserve is stopped for longer than its own TTL, every refusal does. What is
+//! taken, confirmed and released goes on.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -174,12 +175,17 @@ fn progress_advance() {
     }
 }
 
-/// The documented exceptions answer `contended`, never a false `insufficient`.
-#[test]
-fn progress_exceptions_say_contended() {
+fn world_with_a_last_unit() -> (Arc<World>, StockId) {
     let world = Arc::new(World::new());
     let last = world.inventory.declare(LineSpec::new("last")).unwrap();
     let _ = world.inventory.receive(last, Quantity::ONE, &Cause::none()).unwrap();
+    (world, last)
+}
+
+/// The documented exceptions answer `contended`, never a false `insufficient`.
+#[test]
+fn progress_exceptions_say_contended() {
+    let (world, last) = world_with_a_last_unit();
     let (reached, at_step) = mpsc::channel::<()>();
     let (release, go_on) = mpsc::channel::<()>();
     let shared = Arc::clone(&world);
@@ -205,4 +211,41 @@ fn progress_exceptions_say_contended() {
     victim.join().unwrap().unwrap();
     let refused = world.inventory.reserve(last, Quantity::ONE, World::ttl()).map(Guard::detach);
     assert!(matches!(refused, Err(ReserveError::OutOfStock { .. })), "{refused:?}");
+}
+
+/// A reserve that is stopped for longer than its own TTL holds units that count as there.
+#[test]
+fn progress_exceptions_of_a_reserve_beyond_its_ttl() {
+    for step in [Step::Claimed, Step::Taken, Step::Published] {
+        let (world, last) = world_with_a_last_unit();
+        let (reached, at_step) = mpsc::channel::<()>();
+        let (release, go_on) = mpsc::channel::<()>();
+        let shared = Arc::clone(&world);
+        let victim = std::thread::spawn(move || {
+            stop_this_thread(move |at| {
+                if at == step {
+                    let _ = reached.send(());
+                    let _ = go_on.recv();
+                }
+            });
+            shared.inventory.reserve(last, Quantity::ONE, Ttl::MIN).map(Guard::detach)
+        });
+        at_step.recv().unwrap();
+        world.clock.advance(Ttl::MIN.as_duration());
+        let other = world.inventory.reserve(last, Quantity::ONE, World::ttl()).map(Guard::detach);
+        match step {
+            Step::Taken => assert!(matches!(other, Err(ReserveError::Contended { .. })), "{other:?}"),
+            _ => assert!(other.is_ok(), "{step:?} {other:?}"), // not taken yet, or expired by the other's sweep
+        }
+        release.send(()).unwrap();
+        let victim = victim.join().unwrap();
+        match step {
+            Step::Claimed => assert_eq!(victim, Err(ReserveError::OutOfStock { line: last, asked: Quantity::ONE })),
+            _ => assert!(victim.is_ok()),
+        }
+        if step == Step::Taken {
+            let _ = world.inventory.reserve(last, Quantity::ONE, World::ttl()).unwrap().detach();
+        }
+        assert!(world.inventory.verify().is_clean());
+    }
 }

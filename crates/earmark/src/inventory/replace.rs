@@ -69,7 +69,7 @@ impl Inventory {
             Lost::Contended => ReplaceError::Contended { id: old },
             Lost::Phase(phase) => ReplaceError::WrongPhase { id: old, phase },
         };
-        let claim = self.claim(now).map_err(ReserveError::from)?;
+        let claim = self.claim(now, request.ttl).map_err(ReserveError::from)?;
         let (changing, body, held, _) = self.open_live(old, |phase| phase == Phase::Reserved).map_err(lost)?;
         if self.extra_of(old.slot).and_then(|extra| extra.owner) != request.owner {
             return Err(ReplaceError::NotOwner { id: old });
@@ -83,7 +83,7 @@ impl Inventory {
         let channel = request.channel.map_or(NO_CHANNEL, |channel| channel.0);
         // Told first: no prefix of the log shows a unit promised to both (P6).
         self.facts.record(self.lane(), Fact::Ended { id: old, end: End::Replaced, units: held.units() });
-        let reserved = self.publish(claim, items, request.ttl, channel, Some(request), now);
+        let reserved = self.publish(claim, items, channel, Some(request));
         book.add(reserved.id, reserved.units);
         self.note_channel(body.channel, ChannelFact::Ended(End::Replaced));
         for back in surplus(&held, items) {

@@ -2,8 +2,9 @@
 //!
 //! A single line is one compare-exchange on its word, the last step that can fail. Carts: `cart`.
 //!
-//! **I1** A slot is claimed before units are taken, and published after; what fails in between gives
-//! back both.
+//! **I1** A slot is claimed, and its deadline known to the wheel, before units are taken; it is published
+//! after. What fails in between gives back both. So whoever finds units gone finds a bound at or below
+//! the deadline under which they went, also if the thread that took them is stopped (P4).
 //! **I2** `insufficient` only after `judge_shortage` found, between two looks at the earliest deadline,
 //! that the units were short, no cart was midway, and nothing was due (P4).
 //! **I3** Between taking and publishing a reserve looks once more whether a close has come. The close
@@ -44,6 +45,9 @@ pub(super) struct Claim<'a> {
     pub(super) slot: u32,
     pub(super) place: &'a Slot,
     pub(super) generation: u32,
+    /// When the reservation begins and when it expires.
+    now: u64,
+    deadline: u64,
     published: bool,
 }
 
@@ -207,7 +211,7 @@ impl Inventory {
             let refused = match counter.snapshot().take(asked.get()) {
                 Ok(_) => {
                     if claim.is_none() {
-                        claim = Some(self.claim(now)?);
+                        claim = Some(self.claim(now, ttl)?);
                         step(Step::Claimed);
                     }
                     match counter.take(asked.get()) {
@@ -233,7 +237,7 @@ impl Inventory {
             return Err(ReserveError::Closed);
         }
         let item = [Item { line, quantity: asked }];
-        Ok(self.publish(claim, &item, ttl, channel, request, now))
+        Ok(self.publish(claim, &item, channel, request))
     }
 
     /// Turns a refusal of the word into `None` (try again) or the settled number of available units.
@@ -300,14 +304,20 @@ impl Inventory {
         }
     }
 
-    /// A slot of one's own.
+    /// A slot of one's own, for a reservation that begins `now`; the wheel knows of it from here on (I1).
     #[inline]
-    pub(super) fn claim(&self, now: u64) -> Result<Claim<'_>, FullError> {
+    pub(super) fn claim(&self, now: u64, ttl: Ttl) -> Result<Claim<'_>, FullError> {
         let (slot, place) = match self.slab.take(self.lane(), now) {
             Some(taken) => taken,
             None => self.claim_after_sweep()?,
         };
-        Ok(Claim { inventory: self, slot, place, generation: place.claim(), published: false })
+        let deadline = now + ttl.as_millis();
+        let claim =
+            Claim { inventory: self, slot, place, generation: place.claim(deadline), now, deadline, published: false };
+        if !on(Break::PushLate) {
+            self.wheel.push(slot, deadline);
+        }
+        Ok(claim)
     }
 
     /// The slab is full: perhaps of reservations whose time is up and that nobody swept.
@@ -321,25 +331,23 @@ impl Inventory {
         self.slab.take(self.lane(), now).ok_or(full)
     }
 
-    /// Fills and publishes a slot whose units were taken, and hands it to the wheel.
+    /// Fills and publishes a slot whose units were taken.
     #[inline]
     pub(super) fn publish(
         &self,
         mut claim: Claim<'_>,
         items: &[Item],
-        ttl: Ttl,
         channel: u16,
         request: Option<&ReserveRequest>,
-        now: u64,
     ) -> Reserved {
         let is_cart = items.len() > 1;
         let extra = request.and_then(|request| Extra::of(request, items));
         let has_extra = extra.is_some();
         let (line, units) = if is_cart { (0, 0) } else { (items[0].line.raw(), items[0].quantity.get()) };
         let units_all = items.iter().map(|item| u64::from(item.quantity.get())).sum();
-        let deadline = now + ttl.as_millis();
+        let deadline = claim.deadline;
         let id = self.id(claim.slot, claim.generation);
-        claim.place.fill(Body { line, units, born: now, channel, has_extra, is_cart });
+        claim.place.fill(Body { line, units, born: claim.now, channel, has_extra, is_cart });
         if let Some(extra) = extra {
             self.extras.insert(claim.slot, Arc::new(extra));
         }
@@ -349,7 +357,9 @@ impl Inventory {
         claim.published = true;
         claim.place.publish(claim.generation, deadline);
         step(Step::Published);
-        self.wheel.push(claim.slot, deadline);
+        if on(Break::PushLate) {
+            self.wheel.push(claim.slot, deadline);
+        }
         Reserved { id, units: units_all, deadline: Timestamp::from_millis(deadline) }
     }
 

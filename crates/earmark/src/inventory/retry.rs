@@ -31,8 +31,9 @@ type Place = Arc<Mutex<Option<Returns>>>;
 struct Returns {
     /// The hot word after the pass.
     word: Word,
-    /// Available around the pass.
-    available: u32,
+    /// Available around the pass, with what a call has taken that no slot shows yet: a moment before that
+    /// call it was there.
+    available: u64,
     /// Deadlines, ascending, each with the units that are back by then.
     back: Box<[(u64, u64)]>,
 }
@@ -63,7 +64,7 @@ impl Retries {
 }
 
 impl Returns {
-    fn new(word: Word, available: u32, mut deadlines: Vec<(u64, u32)>) -> Self {
+    fn new(word: Word, available: u64, mut deadlines: Vec<(u64, u32)>) -> Self {
         deadlines.sort_unstable();
         let sum = |sum: &mut u64, (deadline, units): (u64, u32)| {
             *sum += u64::from(units);
@@ -78,7 +79,7 @@ impl Returns {
         if seen.available() >= units {
             return Some(now);
         }
-        let missing = u64::from(units.saturating_sub(self.available));
+        let missing = u64::from(units).saturating_sub(self.available);
         if missing == 0 {
             return Some(now + 1); // they were there, and went to somebody since
         }
@@ -150,22 +151,27 @@ impl Inventory {
     fn returns(&self, line: StockId, counter: &Counter, now: u64) -> Returns {
         let before = counter.snapshot();
         let policy = self.settings.pending_policy;
-        let mut deadlines = Vec::new();
+        let (mut deadlines, mut seen) = (Vec::new(), 0);
         self.each_slot(now, |_, looked| {
             let snapshot = looked.snapshot;
             let deadline = match snapshot.standing() {
-                Standing::Free | Standing::Ended(_) | Standing::Live(Phase::InReview) => return,
-                Standing::Live(Phase::PaymentPending) if policy == PendingPolicy::Review => return,
-                Standing::Live(_) => snapshot.deadline(now).max(now),
-                Standing::Overdue => now,
-                Standing::Changing => now + 1, // whatever becomes of it
+                Standing::Free | Standing::Claimed | Standing::Ended(_) => return,
+                Standing::Live(Phase::InReview) => None,
+                Standing::Live(Phase::PaymentPending) if policy == PendingPolicy::Review => None,
+                Standing::Live(_) => Some(snapshot.deadline(now).max(now)),
+                Standing::Overdue => Some(now),
+                Standing::Changing => Some(now + 1), // whatever becomes of it
             };
-            let of_line = looked.items().filter(|(held, units)| *held == line && *units > 0);
-            deadlines.extend(of_line.map(|(_, units)| (deadline, units)));
+            for (_, units) in looked.items().filter(|(held, units)| *held == line && *units > 0) {
+                seen += u64::from(units);
+                deadlines.extend(deadline.map(|deadline| (deadline, units)));
+            }
         });
         let word = counter.snapshot();
         // What was released behind the pass is in the later word, what was reserved behind it in the earlier.
-        Returns::new(word, before.available().max(word.available()), deadlines)
+        let available = u64::from(before.available().max(word.available()));
+        let unseen = u64::from(before.reserved().min(word.reserved())).saturating_sub(seen);
+        Returns::new(word, available + unseen, deadlines)
     }
 }
 
@@ -211,6 +217,18 @@ mod tests {
         assert_eq!(at(3), Some(101));
         clock.advance(Duration::from_millis(1));
         assert_eq!(at(3), Some(140));
+    }
+
+    /// Units are taken, and no reservation shows yet: they will come back.
+    #[test]
+    fn p11_what_is_being_reserved_is_asked_about_again() {
+        let inventory = Inventory::builder().clock(ManualClock::new(Timestamp::from_millis(100))).build().unwrap();
+        let line = inventory.declare(LineSpec::new("TEE")).unwrap();
+        inventory.receive(line, units(3), &Cause::none()).unwrap();
+        let _ = inventory.reserve(line, units(1), Ttl::millis(40).unwrap()).unwrap().detach();
+        inventory.counter(line).unwrap().take(2).unwrap();
+        let at = |count| inventory.retry_after(line, units(count)).unwrap().map(Timestamp::as_millis);
+        assert_eq!([1, 2, 3, 4].map(at), [Some(101), Some(101), Some(140), None]);
     }
 
     #[test]

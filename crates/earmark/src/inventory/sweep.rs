@@ -233,6 +233,10 @@ impl Judge for Expiry<'_> {
                     Standing::Live(_) if seen.generation() == generation => {
                         Look::Live { generation, deadline: seen.deadline(now), born }
                     }
+                    // What it holds, and since when, is not written yet; it is as young as can be.
+                    Standing::Claimed if seen.generation() == generation => {
+                        Look::Live { generation, deadline: seen.deadline(now), born: now }
+                    }
                     Standing::Changing if seen.generation() == generation => Look::Busy,
                     _ => Look::Gone,
                 }
@@ -247,7 +251,7 @@ impl Judge for Expiry<'_> {
         match seen.standing() {
             _ if seen.generation() != generation => None,
             Standing::Live(Phase::InReview) | Standing::Free | Standing::Ended(_) => None,
-            Standing::Live(_) => Some(seen.deadline(now)),
+            Standing::Live(_) | Standing::Claimed => Some(seen.deadline(now)),
             Standing::Changing | Standing::Overdue => Some(now), // whatever becomes of it
         }
     }

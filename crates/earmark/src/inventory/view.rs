@@ -301,7 +301,7 @@ impl Inventory {
     pub(super) fn each_slot(&self, now: u64, mut seen: impl FnMut(u32, &Looked)) {
         for index in 0..self.slab.high_water() {
             let Some(slot) = self.slab.get(index) else { continue };
-            if slot.snapshot().standing() == Standing::Free {
+            if matches!(slot.snapshot().standing(), Standing::Free | Standing::Claimed) {
                 continue;
             }
             if let Some(looked) = self.look(index, slot, now) {
@@ -332,7 +332,7 @@ impl Inventory {
         let snapshot = looked.snapshot;
         let generation = snapshot.generation();
         let (state, deadline) = match snapshot.standing() {
-            Standing::Free => return None,
+            Standing::Free | Standing::Claimed => return None,
             Standing::Ended(end) => (State::Ended(end), None),
             Standing::Changing => (State::Live(Phase::Reserved), None),
             Standing::Overdue => (State::Ended(End::Expired), None),

@@ -19,7 +19,7 @@ fn loom_r3_who_sees_it_live_sees_what_it_holds() {
         let slot = Arc::new(Slot::new());
         let writer = Arc::clone(&slot);
         let writer = thread::spawn(move || {
-            let generation = writer.claim();
+            let generation = writer.claim(100);
             writer.fill(body(3));
             writer.publish(generation, 100);
         });
@@ -36,7 +36,7 @@ fn loom_r3_who_sees_it_live_sees_what_it_holds() {
 fn loom_r1_confirm_races_release_races_expire() {
     explore("r1_confirm_races_release_races_expire", Some(3), || {
         let slot = Arc::new(Slot::new());
-        let generation = slot.claim();
+        let generation = slot.claim(100);
         slot.fill(body(1));
         slot.publish(generation, 100);
         let spawn = |end: End| {
@@ -68,7 +68,7 @@ fn loom_r4_no_slot_is_given_to_two() {
             let mut mine = Vec::new();
             for _ in 0..2 {
                 let (slot, place) = slab.take(0, 0)?;
-                let generation = place.claim();
+                let generation = place.claim(100);
                 mine.push((slot, generation));
                 if mine.len() == 1 {
                     place.abandon(generation);
@@ -91,14 +91,14 @@ fn loom_r4_no_slot_is_given_to_two() {
 fn loom_p2_a_stale_id_never_reaches_the_next_reservation() {
     explore("p2_a_stale_id_never_reaches_the_next_reservation", None, || {
         let slot = Arc::new(Slot::new());
-        let first = slot.claim();
+        let first = slot.claim(100);
         slot.fill(body(1));
         slot.publish(first, 100);
         let stale = Arc::clone(&slot);
         let stale = thread::spawn(move || stale.update(|seen| seen.end(first, 50, POLICY, End::Confirmed)));
         let released = slot.update(|seen| seen.end(first, 50, POLICY, End::Released)).is_ok();
         if released {
-            let second = slot.claim();
+            let second = slot.claim(100);
             slot.fill(body(2));
             slot.publish(second, 100);
         }

@@ -350,7 +350,7 @@ mod tests {
         // Give back all but 199 in an order that leaves every page with some.
         held.sort_by_key(|(slot, _)| (slot % 32, *slot));
         for (slot, place) in held.split_off(199) {
-            let generation = place.claim();
+            let generation = place.claim(5);
             place.publish(generation, 5);
             place.abandon(generation);
             slab.give_back(slot, 0);
@@ -366,7 +366,7 @@ mod tests {
         let mut live = Vec::new();
         for round in 0..40 {
             while let Some((slot, place)) = slab.take(0, round) {
-                place.publish(place.claim(), 5);
+                place.publish(place.claim(5), 5);
                 live.push((slot, place));
                 assert!(live.len() < sizes.live + PAGE_LEN, "{} in use", live.len());
             }
@@ -398,7 +398,7 @@ mod tests {
         for now in 0..640u64 {
             let (slot, place) = slab.take(0, now).unwrap();
             assert!(seen.insert(slot), "slot {slot} is used again at {now}");
-            place.publish(place.claim(), 5);
+            place.publish(place.claim(5), 5);
             place.abandon(place.snapshot().generation());
             slab.give_back(slot, now);
         }

@@ -1,15 +1,18 @@
 //! The state word of a reservation, and the rules of its life.
 //!
 //! ```text
-//!  free --claim--> free --publish--> reserved --begin_payment--> paying
-//!   ^                                   |  \__payment_pending__/   |
-//!   |                                   |          |               |
-//!   |                                   |        pending --due--> in_review
-//!   +--- generation + 1 --- ended <-----+----------+---------------+
+//!  free --claim--> claimed --publish--> reserved --begin_payment--> paying
+//!   ^                 |                    |  \__payment_pending__/   |
+//!   +----abandon------+                    |          |               |
+//!   |                                      |        pending --due--> in_review
+//!   +--- generation + 1 --- ended <--------+----------+---------------+
 //!
 //!  63 ....... 40  39 .. 37  36 ............. 0
 //! [ generation ] [ phase ] [ when            ]   when: the deadline's low 37 bits, or how it ended
 //! ```
+//!
+//! A claimed slot has no id that anybody knows, and its deadline already: the wheel is told of it before
+//! units are taken, so that no unit is away under a deadline that the wheel does not know (P4).
 //!
 //! **R1** Of confirm, release, expire and replace exactly one succeeds per generation (P2): each is a
 //! change of this word away from a live phase, and no rule leads back.
@@ -58,6 +61,14 @@ pub(crate) const fn past(serial: u64, now: u64) -> u64 {
 /// The low 37 bits of an instant.
 pub(crate) const fn serial(instant: u64) -> u64 {
     instant & WHEN.max()
+}
+
+/// What a claimed slot says of its deadline. Zero means free, so there the claim says a millisecond less.
+const fn claimed_until(deadline: u64) -> u64 {
+    match serial(deadline) {
+        0 => WHEN.max(),
+        serial => serial,
+    }
 }
 
 /// How a reservation ended.
@@ -118,8 +129,10 @@ impl std::fmt::Display for Phase {
 /// What the three phase bits say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Never used, being filled, or abandoned before anybody was given its id.
+    /// Never used, or abandoned before anybody was given its id.
     Free,
+    /// Being filled, under a deadline: no id of it was given out yet.
+    Claimed,
     Live(Phase),
     /// One call is changing items or end; it alone may leave this.
     Changing,
@@ -206,11 +219,12 @@ impl Snapshot {
                 REACQUIRED => End::Reacquired,
                 _ => End::Expired,
             }),
-            _ => Standing::Free,
+            _ if WHEN.of(self.0) == 0 => Standing::Free,
+            _ => Standing::Claimed,
         }
     }
 
-    /// The deadline of a live reservation, as an instant near `now`.
+    /// The deadline of a live or claimed reservation, as an instant near `now`.
     pub(crate) fn deadline(self, now: u64) -> u64 {
         let deadline = near(WHEN.of(self.0), now);
         if on(Break::DeadlineRoundedDown) { deadline & !31 } else { deadline }
@@ -241,7 +255,7 @@ impl Snapshot {
             Standing::Changing => Err(No::Busy),
             Standing::Overdue => Err(No::Due),
             Standing::Ended(end) => Err(No::Ended(end)),
-            Standing::Free => Err(No::Gone),
+            Standing::Free | Standing::Claimed => Err(No::Gone),
         }
     }
 
@@ -268,6 +282,9 @@ impl Snapshot {
         let alive = self.alive(generation);
         if alive == Err(No::Due) {
             return Ok(Self(PHASE.put(self.0, CHANGING)));
+        }
+        if self.generation() == generation && self.standing() == Standing::Claimed {
+            return Err(if self.deadline(now) > now { No::NotDue } else { No::Busy });
         }
         match alive? {
             Phase::InReview => Err(No::Phase(Phase::InReview)),
@@ -390,14 +407,16 @@ impl Slot {
         Snapshot(self.state.load(Acquire))
     }
 
-    /// A new generation takes the slot. Only the thread that was given the slot calls this.
-    pub(crate) fn claim(&self) -> u32 {
+    /// A new generation takes the slot, for a reservation until `deadline`. Only the thread that was given
+    /// the slot calls this.
+    pub(crate) fn claim(&self, deadline: u64) -> u32 {
         let seen = Snapshot(self.state.load(Relaxed));
         let generation = if on(Break::SameGeneration) { seen.generation().max(1) } else { seen.generation() + 1 };
         debug_assert!(generation <= GENERATION_MAX);
         // ORDERING: the stores of `fill` are Release, so none is seen before this one: a reader that
         // read a new body finds the old state gone (see `read`).
-        self.state.store(GENERATION.put(0, u64::from(generation)), Release);
+        let claimed = WHEN.put(GENERATION.put(0, u64::from(generation)), claimed_until(deadline));
+        self.state.store(claimed, Release);
         generation
     }
 
