@@ -165,8 +165,8 @@ pub struct TtlError {
 /// Tells the time. Readings should never go back; one that does is taken as standing still.
 ///
 /// A clock must not call the inventory it serves. It is read inside the calls of that inventory, by some
-/// while they have an owner's book open: a call from in there is answered `Contended`, or reads the clock
-/// again, which calls again, until the stack is used up.
+/// while they have an owner's or a line's book open: a call from in there is answered `Contended`, waits for
+/// ever, or reads the clock again, which calls again, until the stack is used up.
 ///
 /// A clock that panics breaks nothing: what the call had claimed, taken or opened goes back.
 pub trait Clock: Send + Sync {
@@ -190,10 +190,16 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 /// let clock = SystemClock::new();
 /// assert!(clock.now() <= clock.now());
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct SystemClock {
     #[cfg(not(target_os = "linux"))]
-    start: Option<std::time::Instant>,
+    start: std::time::Instant,
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl SystemClock {
@@ -203,7 +209,7 @@ impl SystemClock {
         #[cfg(target_os = "linux")]
         return Self {};
         #[cfg(not(target_os = "linux"))]
-        return Self { start: Some(std::time::Instant::now()) };
+        return Self { start: std::time::Instant::now() };
     }
 }
 
@@ -221,12 +227,15 @@ impl Clock for SystemClock {
 
     #[cfg(not(target_os = "linux"))]
     fn now(&self) -> Timestamp {
-        let elapsed = self.start.map_or(Duration::ZERO, |start| start.elapsed());
+        let elapsed = self.start.elapsed();
         Timestamp(u64::try_from(elapsed.as_millis()).unwrap_or(TIMESTAMP_MAX))
     }
 }
 
 /// A clock that stands still until it is told to move. Clones share the time.
+///
+/// For tests of deadlines run no [`Driver`](crate::Driver) beside it, or set `time_slack` to zero: a driver's
+/// tick is believed for up to `time_slack`, while this clock jumps.
 ///
 /// ```
 /// use earmark::{Clock, ManualClock, Timestamp};

@@ -85,15 +85,16 @@ mod word;
 pub use clock::QuantaClock;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp, Ttl, TtlError};
 pub use error::{
-    ConfirmError, DeclareError, ExtendError, FullError, KeyError, OwnerCap, PartError, PaymentError, ReacquireError,
-    ReleaseError, ReplaceError, RequestError, ReserveError, SettingError, ShortItem, StockError, Table,
+    ChannelError, ConfirmError, DeclareError, ExtendError, FullError, KeyError, OwnerCap, PartError, PaymentError,
+    ReacquireError, ReleaseError, ReplaceError, RequestError, ReserveError, ReviewError, SettingError, ShortItem,
+    StockError, Table,
 };
 #[cfg(feature = "tokio")]
 pub use inventory::TokioDriver;
 pub use inventory::{
-    Advanced, Cause, Channel, ChannelCounts, CloseMode, CloseReport, Counts, Difference, Driver, DriverReport, Filter,
-    Guard, Inventory, InventoryBuilder, Item, Key, Late, Levels, OwnedGuard, Owner, Reservation, ReserveRequest,
-    Reserved, Resolution, Shortage, Snapshot, State, Usage, Verification,
+    Advanced, Cause, Channel, ChannelCounts, CloseMode, CloseReport, Count, Counts, Difference, Driver, DriverReport,
+    Filter, Guard, Inventory, InventoryBuilder, Item, Key, Late, Levels, OwnedGuard, Owner, Reservation,
+    ReserveRequest, Reserved, Resolution, Shortage, Snapshot, State, Usage, Verification,
 };
 pub use quantity::{Quantity, QuantityError, UNITS_MAX};
 pub use reservation::id::{ParseIdError, ReservationId};

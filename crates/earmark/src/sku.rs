@@ -67,7 +67,7 @@ pub(crate) fn check_name(what: &'static str, name: &str, bytes_max: usize) -> Re
 /// # let _ = spec;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct LineSpec {
     pub(crate) sku: Arc<str>,
     pub(crate) location: Option<Arc<str>>,

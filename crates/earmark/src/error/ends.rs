@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{FullError, KeyError, ReserveError, ShortItem};
+use super::{FullError, KeyError, ReserveError, ShortItem, ShortLines};
 use crate::reservation::id::ReservationId;
 use crate::reservation::state::{End, Phase};
 use crate::sku::StockId;
@@ -64,6 +64,12 @@ pub enum ReleaseError {
         /// The id asked for.
         id: ReservationId,
     },
+    /// The idempotency key stands against it.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A table of the engine is full.
+    #[error(transparent)]
+    Full(#[from] FullError),
 }
 
 /// Why only a part could not be confirmed or released. Nothing changed.
@@ -114,6 +120,12 @@ pub enum PartError {
         /// The id asked for.
         id: ReservationId,
     },
+    /// The idempotency key stands against it.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A table of the engine is full.
+    #[error(transparent)]
+    Full(#[from] FullError),
 }
 
 /// Why a deadline was not moved.
@@ -183,7 +195,7 @@ pub enum PaymentError {
         id: ReservationId,
     },
     /// The phase does not lead there.
-    #[error("{id}: is {phase}, which does not lead there")]
+    #[error("{id}: is {phase} already; a payment begins from `reserved` and is pending until a review")]
     WrongPhase {
         /// The id asked for.
         id: ReservationId,
@@ -196,14 +208,19 @@ pub enum PaymentError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReacquireError {
-    /// No such reservation, or it ended too long ago: forgotten is refused, never guessed.
-    #[error("{id}: not found; it ended too long ago to know what it held, so pay the money back")]
+    /// No such reservation, or it ended too long ago: forgotten is refused, never guessed. If an earlier
+    /// answer was lost, it may have been confirmed: `confirm_or_reacquire_with` knows for its key's window.
+    #[error("{id}: not found; how it ended is forgotten. If your records do not show it confirmed, pay back")]
     NotFound {
         /// The id asked for.
         id: ReservationId,
     },
     /// It did not expire but ended otherwise.
-    #[error("{id}: already {end}")]
+    #[error("{id}: already {end}; {}", if matches!(.end, End::Confirmed | End::Reacquired) {
+        "the committed units are yours"
+    } else {
+        "pay the money back, or reserve again"
+    })]
     Ended {
         /// The id asked for.
         id: ReservationId,
@@ -217,12 +234,52 @@ pub enum ReacquireError {
         id: ReservationId,
     },
     /// Its units went to others meanwhile.
-    #[error("{id}: {} of its lines are short now; pay the money back", .short.len())]
+    #[error("{id}: its units went to others: {}; pay the money back", ShortLines(.short))]
     Short {
         /// The id asked for.
         id: ReservationId,
         /// Every short line.
         short: Arc<[ShortItem]>,
+    },
+    /// The idempotency key stands against it.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A table of the engine is full.
+    #[error(transparent)]
+    Full(#[from] FullError),
+}
+
+/// Why a review was not resolved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReviewError {
+    /// No such reservation, or it ended too long ago to say how.
+    #[error("{id}: not found; it was never made here or ended too long ago to say how")]
+    NotFound {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// Somebody resolved it before, or it ended otherwise.
+    #[error("{id}: already {end}; nothing is left to resolve")]
+    Ended {
+        /// The id asked for.
+        id: ReservationId,
+        /// The end that won.
+        end: End,
+    },
+    /// Another call is changing the reservation. Nothing was decided.
+    #[error("{id}: contended; ask again shortly")]
+    Contended {
+        /// The id asked for.
+        id: ReservationId,
+    },
+    /// It lives, and does not wait for a person.
+    #[error("{id}: is {phase}, not in review; confirm or release it as its holder")]
+    NotInReview {
+        /// The id asked for.
+        id: ReservationId,
+        /// Its phase.
+        phase: Phase,
     },
 }
 
@@ -259,7 +316,7 @@ pub enum ReplaceError {
         phase: Phase,
     },
     /// The reservation belongs to somebody else, or to nobody.
-    #[error("{id}: belongs to another owner; replace only one's own")]
+    #[error("{id}: does not belong to the owner of the request; replace only one's own")]
     NotOwner {
         /// The id asked for.
         id: ReservationId,

@@ -12,8 +12,11 @@ use crate::quantity::Quantity;
 use crate::sku::{NameError, StockId};
 
 mod ends;
+pub(crate) mod why;
 
-pub use ends::{ConfirmError, ExtendError, PartError, PaymentError, ReacquireError, ReleaseError, ReplaceError};
+pub use ends::{
+    ConfirmError, ExtendError, PartError, PaymentError, ReacquireError, ReleaseError, ReplaceError, ReviewError,
+};
 
 /// Short lines that a text names; the others are only counted.
 const SHORT_LINES_NAMED: usize = 8;
@@ -101,7 +104,7 @@ pub enum ReserveError {
         line: StockId,
     },
     /// No line has this name.
-    #[error("no line is called {sku:?} ({location:?}); declare it first")]
+    #[error("no line is called {sku:?}{}; declare it first", At(.location.as_deref()))]
     UnknownName {
         /// The SKU asked for.
         sku: Arc<str>,
@@ -109,7 +112,7 @@ pub enum ReserveError {
         location: Option<Arc<str>>,
     },
     /// The owner would have more than the settings allow. Nothing was taken.
-    #[error("the owner has {held} {cap}, {asked} more would pass the cap of {max}; end some first")]
+    #[error("the owner has {held} {cap}, {asked} more would pass the cap of {max}; ask for less, or end some first")]
     OwnerCap {
         /// Which cap.
         cap: OwnerCap,
@@ -174,6 +177,12 @@ pub enum RequestError {
     /// The channel is not one of this inventory.
     #[error("the channel is not of this inventory; make it with `Inventory::channel`")]
     UnknownChannel,
+    /// A reservation is replaced by its owner, and the request names none.
+    #[error("the request names no owner, and only its owner replaces a reservation; add `with_owner`")]
+    NoOwner,
+    /// A replacement is made whole or not at all, and the request would take what there is.
+    #[error("a reservation is replaced whole or not at all; ask without `Shortage::TakeRest`")]
+    WholeOnly,
 }
 
 /// Why a key stands against a command.
@@ -201,7 +210,7 @@ pub enum Table {
     Owners,
     /// Keys inside the window: setting `keys_max`.
     Keys,
-    /// Channel labels: at most 65,534.
+    /// Channel labels: setting `channels_max`.
     Channels,
 }
 
@@ -219,7 +228,10 @@ impl fmt::Display for Table {
 
 /// A table of the engine is full (P10). Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the table of {table} is full at {max}; wait until some end, or raise the setting")]
+#[error("the table of {table} is full at {max}; {}", match .table {
+    Table::Lines | Table::Channels => "raise the setting: they stay as long as the inventory does",
+    Table::Reservations | Table::Owners | Table::Keys => "wait until some end, or raise the setting",
+})]
 #[non_exhaustive]
 pub struct FullError {
     /// Which table.
@@ -246,6 +258,18 @@ pub enum DeclareError {
     Full(#[from] FullError),
 }
 
+/// Why a channel was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChannelError {
+    /// The label is empty or too long.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// As many channels as the settings allow.
+    #[error(transparent)]
+    Full(#[from] FullError),
+}
+
 /// Why a line's books were not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -256,8 +280,9 @@ pub enum StockError {
         /// The line.
         line: StockId,
     },
-    /// The command would take more units than are free of promises.
-    #[error("{line}: {short_by} units short; lower the number or end promises first")]
+    /// The command would take more units than there are where it takes them: available ones, blocked ones
+    /// (`unblock`), committed ones (`ship`, `cancel_order`). What is promised is never revoked.
+    #[error("{line}: {short_by} units short of what this command may take; lower the number")]
     Short {
         /// The line.
         line: StockId,
@@ -330,6 +355,15 @@ pub struct SettingError {
     pub value: String,
     /// What is allowed.
     pub bounds: &'static str,
+}
+
+/// A location, where there is one.
+struct At<'a>(Option<&'a str>);
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |location| write!(f, " at {location:?}"))
+    }
 }
 
 /// The short lines of a cart, in words.

@@ -2,9 +2,9 @@
 //!
 //! What takes stock is recorded after the counter fell, what gives stock back before it rises (P6).
 
-use super::facts::Fact;
+use super::facts::{Fact, StockChange};
 use super::reserve::Shortfall;
-use super::{Cause, Inventory, Levels};
+use super::{Cause, Inventory, Levels, NO_CHANNEL};
 use crate::clock::Timestamp;
 use crate::error::StockError;
 use crate::sku::StockId;
@@ -65,32 +65,32 @@ impl Books<'_> {
     }
 
     /// Moves `on_hand` and available by a difference that fits 32 bits and a sign.
-    pub(super) fn adjust(&mut self, what: &'static str, delta: i64) -> Result<(), StockError> {
+    pub(super) fn adjust(&mut self, delta: i64) -> Result<(), StockError> {
         // Beyond 32 bits there is no room and nothing that available could hold.
         let units = u32::try_from(delta.unsigned_abs()).unwrap_or(u32::MAX);
         match delta {
             0 => {}
             1.. => {
                 self.check_room(units)?;
-                self.bring_in(what, units);
+                self.bring_in(StockChange::AdjustedUp, units);
             }
-            _ => self.take_out(what, units)?,
+            _ => self.take_out(StockChange::AdjustedDown, units)?,
         }
         Ok(())
     }
 
     /// Units come into the house; room was checked.
-    pub(super) fn bring_in(&mut self, what: &'static str, units: u32) {
-        self.record(what, units, false); // gives stock: its place in the order before the counter rises
+    pub(super) fn bring_in(&mut self, change: StockChange, units: u32) {
+        self.record(change, units); // gives stock: its place in the order before the counter rises
         self.ledger.bring_in(units);
         self.counter.add(units);
     }
 
     /// Available units leave the house.
-    pub(super) fn take_out(&mut self, what: &'static str, units: u32) -> Result<(), StockError> {
+    pub(super) fn take_out(&mut self, change: StockChange, units: u32) -> Result<(), StockError> {
         self.take(units)?;
         self.ledger.take_out(units);
-        self.record(what, units, false); // takes stock: its place after the counter fell
+        self.record(change, units); // takes stock: its place after the counter fell
         Ok(())
     }
 
@@ -105,18 +105,23 @@ impl Books<'_> {
                 Shortfall::Settled { available } => {
                     return Err(StockError::Short { line, short_by: units.saturating_sub(available) });
                 }
-                Shortfall::Contended => {
-                    self.inventory.facts.record(self.inventory.lane(), Fact::Refused { line, contended: true });
-                    return Err(StockError::Contended { line });
-                }
+                Shortfall::Contended => return Err(StockError::Contended { line }),
             }
         }
         Ok(())
     }
 
-    pub(super) fn record(&self, what: &'static str, units: u32, committed: bool) {
-        let fact = Fact::Stock { line: self.line, what, units, committed };
-        self.inventory.facts.record(self.inventory.lane(), fact);
+    /// Closes the line for what is new, or opens it again.
+    pub(super) fn set_retired(&mut self, change: StockChange) {
+        let retired = change == StockChange::Retired;
+        if self.counter.snapshot().retired() != retired {
+            self.record(change, 0);
+            self.counter.set_retired(retired);
+        }
+    }
+
+    pub(super) fn record(&self, change: StockChange, units: u32) {
+        self.inventory.record(NO_CHANNEL, Fact::Stock { line: self.line, change, units });
     }
 
     pub(super) fn note(&mut self, what: &'static str, cause: &Cause) {

@@ -7,9 +7,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::Inventory;
 use super::request::{Item, ReserveRequest, Reserved, Shortage};
 use super::reserve::Shortfall;
-use super::{Inventory, NO_CHANNEL};
 use crate::error::{ReserveError, ShortItem};
 use crate::quantity::Quantity;
 use crate::seeded::{Break, Step, on, step};
@@ -35,16 +35,16 @@ impl Inventory {
         let mut wanted = Cow::Borrowed(items);
         let mut claimed = None;
         for _ in 0..CART_TRIES {
-            let short = self.short_items(&wanted).map_err(|refused| self.cart_refused(refused))?;
+            let short = self.short_items(&wanted).map_err(cart_refused)?;
             self.check_open()?; // what somebody gives back because of a close (I3) is no shortage
             if !short.is_empty() {
                 if request.shortage == Shortage::Refuse {
-                    return Err(self.refuse(ReserveError::CartShort { short: short.into() }));
+                    return Err(ReserveError::CartShort { short: short.into() });
                 }
                 wanted = lower(&wanted, &short).into();
             }
             if wanted.is_empty() {
-                return Err(self.refuse(ReserveError::CartShort { short: none_left(items) }));
+                return Err(ReserveError::CartShort { short: none_left(items) });
             }
             // Only now a slot: most refusals need none.
             let claim = match claimed.take() {
@@ -55,26 +55,16 @@ impl Inventory {
             match self.take_each(&wanted) {
                 Ok(()) => {
                     self.keep_open(&wanted)?;
-                    let channel = request.channel.map_or(NO_CHANNEL, |channel| channel.0);
-                    let reserved = self.publish(claim, &wanted, channel, Some(request));
+                    let reserved = self.publish(claim, &wanted, request.channel_number(), Some(request));
                     step(Step::CartPublished);
                     self.leave_all(&wanted);
                     return Ok(reserved);
                 }
                 Err(Stuck::Short) => claimed = Some(claim), // look at all of them again
-                Err(Stuck::For(refused)) => return Err(self.cart_refused(refused)),
+                Err(Stuck::For(refused)) => return Err(cart_refused(refused)),
             }
         }
-        Err(self.refuse(ReserveError::Contended { line: items[0].line }))
-    }
-
-    fn cart_refused(&self, refused: TakeRefused) -> ReserveError {
-        self.refuse(match refused {
-            TakeRefused::Short(short) => ReserveError::CartShort { short },
-            TakeRefused::Contended(line) => ReserveError::Contended { line },
-            TakeRefused::Retired(line) => ReserveError::Retired { line },
-            TakeRefused::Unknown(line) => ReserveError::UnknownLine { line },
-        })
+        Err(ReserveError::Contended { line: items[0].line })
     }
 
     /// Takes every item or none; the items name each line once, in order. On success every line is
@@ -161,6 +151,15 @@ impl Inventory {
         return super::loom_tests::turned();
         #[cfg(not(all(test, earmark_loom)))]
         false
+    }
+}
+
+fn cart_refused(refused: TakeRefused) -> ReserveError {
+    match refused {
+        TakeRefused::Short(short) => ReserveError::CartShort { short },
+        TakeRefused::Contended(line) => ReserveError::Contended { line },
+        TakeRefused::Retired(line) => ReserveError::Retired { line },
+        TakeRefused::Unknown(line) => ReserveError::UnknownLine { line },
     }
 }
 

@@ -181,25 +181,41 @@ pub struct TokioDriver {
     task: Option<tokio::task::JoinHandle<DriverReport>>,
 }
 
+/// The task's share; whatever ends the task, from there on nobody drives.
+#[cfg(feature = "tokio")]
+struct Shared(Arc<Mutex<Option<Attached>>>);
+
+#[cfg(feature = "tokio")]
+impl Drop for Shared {
+    fn drop(&mut self) {
+        drop(self.0.lock().take());
+    }
+}
+
 #[cfg(feature = "tokio")]
 impl TokioDriver {
-    /// Starts the task on the current runtime, whose time driver must be enabled. The period is brought
-    /// between 1 ms and 1 s, and to half of `time_slack` at most.
+    /// Starts the task on the current runtime. The period is brought between 1 ms and 1 s, and to half of
+    /// `time_slack` at most.
     ///
     /// # Errors
-    /// `NotConnected` outside of a runtime.
+    /// `NotConnected` outside of a runtime, `Unsupported` in one whose time driver is not enabled.
     pub fn spawn(inventory: Arc<Inventory>, period: Duration) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Handle::try_current()
             .map_err(|error| std::io::Error::new(std::io::ErrorKind::NotConnected, error))?;
+        // A runtime says only by a panic that it has no timers.
+        if catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_err() {
+            let why = "the runtime's time driver is not enabled; build it with `enable_time`";
+            return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, why));
+        }
         let period = period_for(&inventory, period);
         let wake = Arc::new(tokio::sync::Notify::new());
         let woken = Arc::clone(&wake);
         let attached = Arc::new(Mutex::new(Some(Attached::new(inventory))));
-        let shared = Arc::clone(&attached);
+        let shared = Shared(Arc::clone(&attached));
         let task = runtime.spawn(async move {
             let mut report = DriverReport::default();
             loop {
-                let swept = shared.lock().as_mut().map(|attached| attached.drive(&mut report));
+                let swept = shared.0.lock().as_mut().map(|attached| attached.drive(&mut report));
                 match swept {
                     None => return report,
                     Some(false) => tokio::task::yield_now().await,
@@ -393,6 +409,32 @@ mod tests {
         });
         assert_eq!(Arc::strong_count(&inventory), 2);
         drop(driver);
+        assert_eq!(Arc::strong_count(&inventory), 1);
+    }
+
+    /// A tick that nobody moves any more must not be believed (P5).
+    #[cfg(feature = "tokio")]
+    #[test]
+    fn a_runtime_that_is_gone_drives_no_more() {
+        let clock = ManualClock::default();
+        let inventory = Arc::new(Inventory::builder().clock(clock.clone()).build().unwrap());
+        let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
+        let _ = inventory.receive(tee, Quantity::ONE, &Cause::none()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _driver = runtime.block_on(async { TokioDriver::spawn(Arc::clone(&inventory), PERIOD_MAX).unwrap() });
+        let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5).unwrap()).unwrap().detach();
+        drop(runtime);
+        clock.advance(std::time::Duration::from_secs(600));
+        assert_eq!(inventory.confirm(id), Err(ConfirmError::Ended { id, end: End::Expired }));
+    }
+
+    #[cfg(feature = "tokio")]
+    #[test]
+    fn a_runtime_without_timers_is_refused() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let inventory = Arc::new(Inventory::new());
+        let spawned = runtime.block_on(async { TokioDriver::spawn(Arc::clone(&inventory), PERIOD_MAX) });
+        assert_eq!(spawned.unwrap_err().kind(), std::io::ErrorKind::Unsupported);
         assert_eq!(Arc::strong_count(&inventory), 1);
     }
 

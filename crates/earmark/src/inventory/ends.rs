@@ -7,8 +7,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::request::{Item, Key};
-use super::view::ChannelFact;
-use super::{Extra, Fact, Inventory, Lost};
+use super::{Extra, Fact, Inventory, Lost, NO_CHANNEL};
 use crate::clock::{Timestamp, Ttl};
 use crate::error::{ConfirmError, ExtendError, ReleaseError};
 use crate::quantity::Quantity;
@@ -64,6 +63,11 @@ impl Inventory {
     /// unknown.
     #[inline]
     pub fn confirm(&self, id: ReservationId) -> Result<(), ConfirmError> {
+        self.confirm_bare(id).inspect_err(|error| self.refused(NO_CHANNEL, error))
+    }
+
+    #[inline]
+    fn confirm_bare(&self, id: ReservationId) -> Result<(), ConfirmError> {
         self.confirm_live(id).map_err(|lost| confirm_error(id, lost))
     }
 
@@ -85,8 +89,8 @@ impl Inventory {
     /// # Errors
     /// [`ConfirmError`], `Key` among them.
     pub fn confirm_with(&self, id: ReservationId, key: Key) -> Result<(), ConfirmError> {
-        let fingerprint = self.hash(&("confirm", id.to_bits()));
-        self.keyed(Some(key), fingerprint, || self.confirm(id)).answer()
+        let fingerprint = || self.hash(&("confirm", id.to_bits()));
+        self.keyed(NO_CHANNEL, Some(key), fingerprint, || self.confirm_bare(id)).answer()
     }
 
     /// Ends a reservation as released: its units can be reserved again. Lock-free, save that other calls
@@ -107,6 +111,33 @@ impl Inventory {
     /// [`ReleaseError`]: another end won, the deadline has come, or the id is unknown.
     #[inline]
     pub fn release(&self, id: ReservationId) -> Result<(), ReleaseError> {
+        self.release_bare(id).inspect_err(|error| self.refused(NO_CHANNEL, error))
+    }
+
+    /// [`release`](Self::release) under an idempotency key, as [`confirm_with`](Self::confirm_with).
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+    /// let key = inventory.key("the buyer went away");
+    /// inventory.release_with(id, key)?;
+    /// inventory.release_with(id, key)?; // not `Ended`: the same call again
+    /// assert_eq!(inventory.available(tee)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ReleaseError`], `Key` among them.
+    pub fn release_with(&self, id: ReservationId, key: Key) -> Result<(), ReleaseError> {
+        let fingerprint = || self.hash(&("release", id.to_bits()));
+        self.keyed(NO_CHANNEL, Some(key), fingerprint, || self.release_bare(id)).answer()
+    }
+
+    #[inline]
+    fn release_bare(&self, id: ReservationId) -> Result<(), ReleaseError> {
         self.release_live(id).map_err(|lost| match lost {
             Lost::NotFound => ReleaseError::NotFound { id },
             Lost::Ended(end) => ReleaseError::Ended { id, end },
@@ -131,6 +162,10 @@ impl Inventory {
     /// # Errors
     /// [`ExtendError`]: it ended, its longest life is used up, or a payment runs.
     pub fn extend(&self, id: ReservationId, ttl: Ttl) -> Result<Timestamp, ExtendError> {
+        self.extend_bare(id, ttl).inspect_err(|error| self.refused(NO_CHANNEL, error))
+    }
+
+    fn extend_bare(&self, id: ReservationId, ttl: Ttl) -> Result<Timestamp, ExtendError> {
         let life_max = self.settings.life_max;
         let refused = |lost| match lost {
             Lost::NotFound => ExtendError::NotFound { id },
@@ -159,18 +194,19 @@ impl Inventory {
         }
         let deadline = moved(current);
         if deadline > current {
-            self.facts.record(self.lane(), Fact::Extended { id, deadline });
+            self.record(slot.body(now).channel, Fact::Extended { id, deadline });
         }
         Ok(Timestamp::from_millis(deadline))
     }
 
     /// R1: the compare-exchange decides; what follows belongs to the winner alone.
     #[inline]
-    fn confirm_live(&self, id: ReservationId) -> Result<(), Lost> {
+    pub(super) fn confirm_live(&self, id: ReservationId) -> Result<(), Lost> {
         let (slot, policy) = (self.slot(id)?, self.settings.pending_policy);
-        let (_, now) = self.decide(slot, |seen, now| seen.end(id.generation, now, policy, End::Confirmed))?;
+        let (before, now) = self.decide(slot, |seen, now| seen.end(id.generation, now, policy, End::Confirmed))?;
         let body = slot.body(now);
         step(Step::Ended);
+        self.tell_of_review(id, before, body.channel, now);
         self.settle_ended(id, &body, End::Confirmed, true);
         step(Step::Settled);
         self.finish(id, &body, now);
@@ -180,7 +216,7 @@ impl Inventory {
     /// A release is `Changing` until its units are back: a refusal that meets it after the deadline
     /// says `contended`, not that the units are gone (P4).
     #[inline]
-    fn release_live(&self, id: ReservationId) -> Result<(), Lost> {
+    pub(super) fn release_live(&self, id: ReservationId) -> Result<(), Lost> {
         let (slot, policy) = (self.slot(id)?, self.settings.pending_policy);
         let (before, now) = if on(Break::ReleaseTwice) {
             let now = self.time.now();
@@ -221,6 +257,7 @@ impl Inventory {
         }
         let body = slot.body(now);
         step(Step::Ended);
+        self.tell_of_review(id, before, body.channel, now);
         self.settle_ended(id, &body, End::Released, false);
         step(Step::Settled);
         if !freed_early {
@@ -251,8 +288,7 @@ impl Inventory {
     #[inline]
     pub(super) fn settle_ended(&self, id: ReservationId, body: &Body, end: End, settled: bool) {
         let items = self.items_of(id.slot, body);
-        self.facts.record(self.lane(), Fact::Ended { id, end, units: items.units() });
-        self.note_channel(body.channel, ChannelFact::Ended(end));
+        self.record(body.channel, Fact::Ended { id, end, units: items.units() });
         for item in items.iter() {
             if let Some(counter) = self.counter(item.line) {
                 let units = item.quantity.get();
@@ -285,7 +321,7 @@ pub(super) const fn lost(no: No) -> Lost {
     }
 }
 
-pub(super) const fn confirm_error(id: ReservationId, lost: Lost) -> ConfirmError {
+const fn confirm_error(id: ReservationId, lost: Lost) -> ConfirmError {
     match lost {
         Lost::NotFound => ConfirmError::NotFound { id },
         Lost::Ended(end) => ConfirmError::Ended { id, end },

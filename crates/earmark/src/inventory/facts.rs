@@ -1,17 +1,38 @@
 //! The narrow spot: every change of state passes `record`.
 //!
 //! It is called in the order that a log needs (P6): what takes stock is recorded after the counter
-//! fell, what gives stock back before the counter rises. Today it counts, and with the feature
-//! `tracing` it tells; a journal hooks in here.
+//! fell, what gives stock back before the counter rises. Today it counts, over all and for the channel
+//! of the reservation, and with the feature `tracing` it tells; a journal hooks in here.
 
 // These count; they order nothing. Plain atomics also in loom models, which need not explore them.
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crossbeam::utils::CachePadded;
 
+use super::{Inventory, NO_CHANNEL};
+use crate::error::why::{Refusal, Why};
 use crate::reservation::id::ReservationId;
 use crate::reservation::state::{End, Phase};
 use crate::sku::StockId;
+
+/// How a line's books changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StockChange {
+    Received,
+    AdjustedUp,
+    AdjustedDown,
+    Blocked,
+    Unblocked,
+    /// Into the safety stock, or out of it.
+    Buffered,
+    Unbuffered,
+    Shipped,
+    OrderCancelled,
+    TransferredOut,
+    TransferredIn,
+    Retired,
+    Reinstated,
+}
 
 /// Something that happened.
 #[derive(Debug, Clone, Copy)]
@@ -53,17 +74,23 @@ pub(crate) enum Fact {
         phase: Phase,
         deadline: u64,
     },
-    /// Units came in, left, or changed place inside a line. `committed`: they were confirmed ones.
+    /// Units came in, left, or changed place inside a line; or the line was closed, or opened.
     Stock {
         line: StockId,
-        what: &'static str,
+        change: StockChange,
         units: u32,
-        committed: bool,
     },
-    Refused {
+    Declared {
         line: StockId,
-        contended: bool,
     },
+    /// The inventory takes no new reservations.
+    Closed,
+    /// Nothing changed.
+    Refused {
+        why: Why,
+    },
+    /// A key stood for an answer, which was given again.
+    Repeated,
 }
 
 macro_rules! counts {
@@ -75,8 +102,9 @@ macro_rules! counts {
         #[non_exhaustive]
         pub struct Counts { $($(#[$doc])* pub $name: u64,)* }
 
+        /// Counts that many threads add to.
         #[derive(Debug, Default)]
-        struct Tally { $($name: AtomicU64,)* }
+        pub(crate) struct Tally { $($name: AtomicU64,)* }
 
         impl Tally {
             fn add_to(&self, counts: &mut Counts) {
@@ -133,15 +161,122 @@ counts! {
     shipped_units,
     /// Confirmed units whose order was cancelled.
     cancelled_units,
-    /// Reserve calls refused for want of units.
+    /// Units received.
+    received_units,
+    /// Units that corrections brought into the books.
+    adjusted_up_units,
+    /// Units that corrections took off the books.
+    adjusted_down_units,
+    /// Units blocked.
+    blocked_units,
+    /// Units unblocked.
+    unblocked_units,
+    /// Units moved from one line to another.
+    transferred_units,
+    /// Lines declared.
+    declared,
+    /// Reservations refused for want of units.
     refused,
     /// Calls that were answered `contended`.
     contended,
+    /// Reservations refused because of a cap of their owner.
+    refused_owner_cap,
+    /// Calls refused because a table is full.
+    refused_full,
+    /// Calls refused because their key was used for another command.
+    refused_key_reused,
+    /// Calls refused because another call with their key had not answered yet.
+    refused_key_in_flight,
+    /// Reservations refused because the inventory is closed.
+    refused_closed,
+    /// Reservations refused for what they asked: too many items, a TTL too long, a line that is retired or
+    /// unknown.
+    refused_request,
+    /// Commands on stock refused by what the books say, or for what they asked.
+    refused_stock,
+    /// Calls on a reservation refused because it had ended, is unknown, or stands in another phase.
+    refused_reservation,
+    /// Calls answered again by what their key stands for.
+    repeated,
     /// Guards whose drop did not release, because a payment ran or another call was changing the
     /// reservation: left to their deadline.
     drops_left,
     /// Readings that found the tick of a running driver more than `time_slack` behind.
     driver_late,
+}
+
+impl Tally {
+    #[inline]
+    pub(crate) fn note(&self, fact: Fact) {
+        let add = |counter: &AtomicU64, more: u64| {
+            counter.fetch_add(more, Relaxed);
+        };
+        match fact {
+            Fact::Reserved { units, .. } => {
+                add(&self.reserved, 1);
+                add(&self.reserved_units, units);
+            }
+            Fact::Ended { end, units, .. } => {
+                let (count, sum) = match end {
+                    End::Confirmed => (&self.confirmed, &self.confirmed_units),
+                    End::Released => (&self.released, &self.released_units),
+                    End::Expired => (&self.expired, &self.expired_units),
+                    End::Replaced => (&self.replaced, &self.replaced_units),
+                    End::Reacquired => (&self.reacquired, &self.reacquired_units),
+                };
+                add(count, 1);
+                add(sum, units);
+            }
+            Fact::PartReleased { units, .. } | Fact::PartReturned { units, .. } => add(&self.released_units, units),
+            Fact::Extended { .. } => add(&self.extended, 1),
+            Fact::Moved { phase, .. } => match phase {
+                Phase::Paying => add(&self.payments_begun, 1),
+                Phase::PaymentPending => add(&self.payments_pending, 1),
+                Phase::InReview => add(&self.reviews, 1),
+                Phase::Reserved => {}
+            },
+            Fact::Renewed { .. } | Fact::Closed => {} // no payment more than before, no reservation less
+            Fact::Stock { change, units, .. } => {
+                add(&self.stock_changes, 1);
+                let sum = match change {
+                    StockChange::Received => &self.received_units,
+                    StockChange::AdjustedUp => &self.adjusted_up_units,
+                    StockChange::AdjustedDown => &self.adjusted_down_units,
+                    StockChange::Blocked => &self.blocked_units,
+                    StockChange::Unblocked => &self.unblocked_units,
+                    StockChange::Shipped => &self.shipped_units,
+                    StockChange::OrderCancelled => &self.cancelled_units,
+                    StockChange::TransferredIn => &self.transferred_units,
+                    StockChange::TransferredOut | StockChange::Buffered | StockChange::Unbuffered => return,
+                    StockChange::Retired | StockChange::Reinstated => return,
+                };
+                add(sum, u64::from(units));
+            }
+            Fact::Declared { .. } => add(&self.declared, 1),
+            Fact::Refused { why } => {
+                let count = match why {
+                    Why::Short => &self.refused,
+                    Why::Contended => &self.contended,
+                    Why::OwnerCap => &self.refused_owner_cap,
+                    Why::Full => &self.refused_full,
+                    Why::KeyReused => &self.refused_key_reused,
+                    Why::KeyInFlight => &self.refused_key_in_flight,
+                    Why::Closed => &self.refused_closed,
+                    Why::Request => &self.refused_request,
+                    Why::Stock => &self.refused_stock,
+                    Why::Reservation => &self.refused_reservation,
+                };
+                add(count, 1);
+            }
+            Fact::Repeated => add(&self.repeated, 1),
+        }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.add_to(&mut counts);
+        counts
+    }
 }
 
 #[derive(Debug)]
@@ -157,46 +292,7 @@ impl Facts {
     /// The narrow spot.
     #[inline]
     pub(crate) fn record(&self, lane: usize, fact: Fact) {
-        let tally = &self.lanes[lane % self.lanes.len()];
-        let add = |counter: &AtomicU64, more: u64| {
-            counter.fetch_add(more, Relaxed);
-        };
-        match fact {
-            Fact::Reserved { units, .. } => {
-                add(&tally.reserved, 1);
-                add(&tally.reserved_units, units);
-            }
-            Fact::Ended { end, units, .. } => {
-                let (count, sum) = match end {
-                    End::Confirmed => (&tally.confirmed, &tally.confirmed_units),
-                    End::Released => (&tally.released, &tally.released_units),
-                    End::Expired => (&tally.expired, &tally.expired_units),
-                    End::Replaced => (&tally.replaced, &tally.replaced_units),
-                    End::Reacquired => (&tally.reacquired, &tally.reacquired_units),
-                };
-                add(count, 1);
-                add(sum, units);
-            }
-            Fact::PartReleased { units, .. } | Fact::PartReturned { units, .. } => add(&tally.released_units, units),
-            Fact::Extended { .. } => add(&tally.extended, 1),
-            Fact::Moved { phase, .. } => match phase {
-                Phase::Paying => add(&tally.payments_begun, 1),
-                Phase::PaymentPending => add(&tally.payments_pending, 1),
-                Phase::InReview => add(&tally.reviews, 1),
-                Phase::Reserved => {}
-            },
-            Fact::Renewed { .. } => {} // no payment more than before
-            Fact::Stock { what, units, committed, .. } => {
-                add(&tally.stock_changes, 1);
-                match (committed, what) {
-                    (true, "ship") => add(&tally.shipped_units, u64::from(units)),
-                    (true, _) => add(&tally.cancelled_units, u64::from(units)),
-                    (false, _) => {}
-                }
-            }
-            Fact::Refused { contended: true, .. } => add(&tally.contended, 1),
-            Fact::Refused { contended: false, .. } => add(&tally.refused, 1),
-        }
+        self.lanes[lane % self.lanes.len()].note(fact);
         tell(fact);
     }
 
@@ -213,12 +309,30 @@ impl Facts {
     }
 }
 
+impl Inventory {
+    /// Records something that happened, for all and for its channel.
+    #[inline]
+    pub(super) fn record(&self, channel: u16, fact: Fact) {
+        self.facts.record(self.lane(), fact);
+        if channel != NO_CHANNEL
+            && let Some(channel) = self.channels.get(usize::from(channel))
+        {
+            channel.tally.note(fact);
+        }
+    }
+
+    /// Records a refusal; every public call that changes something does so once, where it answers.
+    #[cold]
+    pub(super) fn refused(&self, channel: u16, refusal: &impl Refusal) {
+        self.record(channel, Fact::Refused { why: refusal.why() });
+    }
+}
+
 /// A subscriber is the user's code: if it panics, the change it was told of goes through all the same.
 #[cfg(feature = "tracing")]
 fn tell(fact: Fact) {
     let told = std::panic::catch_unwind(|| match fact {
-        Fact::Refused { contended: true, line } => tracing::debug!(target: "earmark", %line, "contended"),
-        Fact::Refused { line, .. } => tracing::debug!(target: "earmark", %line, "refused"),
+        Fact::Refused { .. } => tracing::debug!(target: "earmark", fact = ?fact),
         other => tracing::trace!(target: "earmark", fact = ?other),
     });
     if let Err(payload) = told {

@@ -1,6 +1,7 @@
 //! Guards: a reservation that is released unless somebody says otherwise.
 //!
-//! Dropping a guard never waits, never reads the clock and never panics. If a payment has begun, or
+//! Dropping a guard never waits for another call, never reads the clock and never panics; with an owner, a
+//! key, metadata or several items it takes a shard of a map for a moment. If a payment has begun, or
 //! another call is changing the reservation that instant, it is left to its deadline and counted
 //! (`Counts::drops_left`).
 
@@ -35,7 +36,6 @@ use crate::reservation::id::ReservationId;
 /// assert_eq!(inventory.available(tee)?, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 #[must_use = "dropping the guard releases the reservation"]
 pub struct Guard<'a> {
     inventory: &'a Inventory,
@@ -74,7 +74,6 @@ impl<'a> Guard<'a> {
 /// assert_eq!(inventory.levels(tee)?.committed, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 #[must_use = "dropping the guard releases the reservation"]
 pub struct OwnedGuard {
     inventory: Arc<Inventory>,
@@ -85,6 +84,13 @@ pub struct OwnedGuard {
 
 macro_rules! guard {
     ($guard:ty, $setup:literal, $make:literal, $first:literal, $again:literal) => {
+        impl std::fmt::Debug for $guard {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let mut shown = f.debug_struct(stringify!($guard));
+                shown.field("reserved", &self.reserved).field("is_replay", &self.replay).finish_non_exhaustive()
+            }
+        }
+
         impl $guard {
             /// The reservation's name.
             ///
@@ -355,6 +361,15 @@ mod tests {
         let _kept = inventory.reserve_with(&other).unwrap().detach();
         inventory.reserve_with(&other).unwrap().confirm().unwrap();
         assert_eq!(inventory.levels(tee).unwrap().committed, 1);
+    }
+
+    #[test]
+    fn what_is_printed_is_short_and_tells_no_secret() {
+        let (inventory, tee) = stocked();
+        let guard = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(1).unwrap()).unwrap();
+        let (shown, id) = (format!("{guard:?} {inventory:?}"), guard.id().to_string());
+        assert!(shown.contains(&id) && shown.contains("lines: 1") && shown.len() < 300, "{shown}");
+        assert!(!shown.contains("hash_key"));
     }
 
     #[test]

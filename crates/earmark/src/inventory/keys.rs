@@ -14,8 +14,14 @@ use dashmap::DashMap;
 use foldhash::quality::RandomState;
 
 use super::Inventory;
+use super::facts::Fact;
+use super::late::Late;
 use super::request::{Key, Levels, Reserved};
-use crate::error::{ConfirmError, FullError, KeyError, ReplaceError, ReserveError, StockError, Table};
+use crate::error::why::{Refusal, Why};
+use crate::error::{
+    ConfirmError, FullError, KeyError, PartError, ReacquireError, ReleaseError, ReplaceError, ReserveError, StockError,
+    Table,
+};
 use crate::seeded::{Break, on};
 use crate::sync::Mutex;
 
@@ -47,6 +53,9 @@ enum Cell {
 pub(super) enum Answer {
     Reserve(Result<Reserved, ReserveError>),
     Confirm(Result<(), ConfirmError>),
+    Release(Result<(), ReleaseError>),
+    Part(Result<(), PartError>),
+    Late(Result<Late, ReacquireError>),
     Replace(Result<Reserved, ReplaceError>),
     Stock(Result<Levels, StockError>),
     Transfer(Result<(Levels, Levels), StockError>),
@@ -86,37 +95,23 @@ pub(super) trait Keyed: Sized {
     fn replay(answer: &Answer) -> Option<Self>;
     fn refuse(error: KeyError) -> Self;
     fn full(error: FullError) -> Self;
+    /// Why it was refused, if it was.
+    fn why(&self) -> Option<Why>;
 }
 
-const fn reserve_decided(error: &ReserveError) -> bool {
-    !matches!(
-        error,
-        ReserveError::Contended { .. } | ReserveError::Full(_) | ReserveError::Key(_) | ReserveError::Closed
-    )
-}
-
-const fn stock_decided(error: &StockError) -> bool {
-    !matches!(error, StockError::Contended { .. } | StockError::Full(_) | StockError::Key(_))
-}
-
-const fn replace_decided(error: &ReplaceError) -> bool {
-    match error {
-        ReplaceError::Contended { .. } => false,
-        ReplaceError::Reserve(error) => reserve_decided(error),
-        _ => true,
+/// Whether a refusal was decided on stock, caps, or the reservation: asked again, it would be so again.
+const fn decided(why: Why) -> bool {
+    match why {
+        Why::Contended | Why::Full | Why::KeyReused | Why::KeyInFlight | Why::Closed => false,
+        Why::Short | Why::OwnerCap | Why::Request | Why::Stock | Why::Reservation => true,
     }
 }
 
-const fn confirm_decided(error: &ConfirmError) -> bool {
-    !matches!(error, ConfirmError::Contended { .. } | ConfirmError::Full(_) | ConfirmError::Key(_))
-}
-
 macro_rules! keyed {
-    ($ok:ty, $error:ty, $variant:ident, $decided:ident, |$e:ident| $wrap:expr) => {
+    ($ok:ty, $error:ty, $variant:ident, |$e:ident| $wrap:expr) => {
         impl Keyed for Result<$ok, $error> {
             fn answer(&self) -> Option<Answer> {
-                let decided = self.as_ref().err().is_none_or($decided);
-                decided.then(|| Answer::$variant(self.clone()))
+                self.why().is_none_or(decided).then(|| Answer::$variant(self.clone()))
             }
 
             fn replay(answer: &Answer) -> Option<Self> {
@@ -133,15 +128,22 @@ macro_rules! keyed {
             fn full($e: FullError) -> Self {
                 Err($wrap)
             }
+
+            fn why(&self) -> Option<Why> {
+                self.as_ref().err().map(Refusal::why)
+            }
         }
     };
 }
 
-keyed!(Reserved, ReserveError, Reserve, reserve_decided, |e| e.into());
-keyed!((), ConfirmError, Confirm, confirm_decided, |e| e.into());
-keyed!(Reserved, ReplaceError, Replace, replace_decided, |e| ReplaceError::Reserve(e.into()));
-keyed!(Levels, StockError, Stock, stock_decided, |e| e.into());
-keyed!((Levels, Levels), StockError, Transfer, stock_decided, |e| e.into());
+keyed!(Reserved, ReserveError, Reserve, |e| e.into());
+keyed!((), ConfirmError, Confirm, |e| e.into());
+keyed!((), ReleaseError, Release, |e| e.into());
+keyed!((), PartError, Part, |e| e.into());
+keyed!(Late, ReacquireError, Late, |e| e.into());
+keyed!(Reserved, ReplaceError, Replace, |e| ReplaceError::Reserve(e.into()));
+keyed!(Levels, StockError, Stock, |e| e.into());
+keyed!((Levels, Levels), StockError, Transfer, |e| e.into());
 
 impl Keys {
     pub(super) fn new(max: usize, window_ms: u64) -> Self {
@@ -232,9 +234,31 @@ impl Drop for Running<'_> {
 }
 
 impl Inventory {
-    /// Runs a command under a key, or answers what it was answered before.
-    pub(super) fn keyed<T: Keyed>(&self, key: Option<Key>, fingerprint: u128, run: impl FnOnce() -> T) -> Told<T> {
-        let Some(key) = key else { return Told::First(run()) };
+    /// Runs a command, under its key if it has one, or answers what it was answered before; and counts a
+    /// refusal, or that an answer was given again.
+    pub(super) fn keyed<T: Keyed>(
+        &self,
+        channel: u16,
+        key: Option<Key>,
+        fingerprint: impl FnOnce() -> u128,
+        run: impl FnOnce() -> T,
+    ) -> Told<T> {
+        let told = match key {
+            Some(key) => self.under_key(key, fingerprint(), run),
+            None => Told::First(run()),
+        };
+        match &told {
+            Told::Again(_) => self.record(channel, Fact::Repeated),
+            Told::First(answer) => {
+                if let Some(why) = answer.why() {
+                    self.record(channel, Fact::Refused { why });
+                }
+            }
+        }
+        told
+    }
+
+    fn under_key<T: Keyed>(&self, key: Key, fingerprint: u128, run: impl FnOnce() -> T) -> Told<T> {
         let now = self.time.now();
         self.keys.forget_old(now, FORGET_BESIDE);
         let running = loop {
@@ -248,7 +272,11 @@ impl Inventory {
             let refuse = |error| Told::First(T::refuse(error));
             let Some(mut cell) = shared.lock_bounded() else { return refuse(KeyError::InFlight) };
             match &*cell {
-                Cell::Dead => continue, // K2: it is no longer in the map
+                Cell::Dead => {
+                    drop(cell);
+                    self.keys.remove(key, &shared); // K2: who marked it may be stopped before this
+                    continue;
+                }
                 Cell::Running => return refuse(KeyError::InFlight),
                 Cell::Done { until, .. } if *until <= now => {
                     *cell = Cell::Running; // its window is over: the key starts anew

@@ -3,8 +3,8 @@
 use super::cart::TakeRefused;
 use super::ends::lost;
 use super::parts::Changing;
-use super::view::ChannelFact;
-use super::{Fact, Inventory, Lost};
+use super::request::Key;
+use super::{Fact, Inventory, Lost, NO_CHANNEL};
 use crate::error::{ReacquireError, ShortItem};
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
@@ -46,6 +46,36 @@ impl Inventory {
     /// # Errors
     /// [`ReacquireError`]; nothing changed.
     pub fn confirm_or_reacquire(&self, id: ReservationId) -> Result<Late, ReacquireError> {
+        self.reacquire_bare(id).inspect_err(|error| self.refused(NO_CHANNEL, error))
+    }
+
+    /// [`confirm_or_reacquire`](Self::confirm_or_reacquire) under an idempotency key: a retry gets the first
+    /// answer, and not that the id is forgotten. Money hangs on that answer, so prefer this one.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::time::Duration;
+    /// let clock = ManualClock::default();
+    /// let inventory = Inventory::builder().clock(clock.clone()).build()?;
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let id = inventory.reserve(tee, Quantity::ONE, Ttl::secs(30)?)?.detach();
+    /// clock.advance(Duration::from_secs(31));
+    /// let key = inventory.key("payment 4711");
+    /// assert_eq!(inventory.confirm_or_reacquire_with(id, key)?, Late::Reacquired);
+    /// assert_eq!(inventory.confirm_or_reacquire_with(id, key)?, Late::Reacquired); // the answer was lost
+    /// assert_eq!(inventory.levels(tee)?.committed, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ReacquireError`], `Key` among them; nothing changed.
+    pub fn confirm_or_reacquire_with(&self, id: ReservationId, key: Key) -> Result<Late, ReacquireError> {
+        let fingerprint = || self.hash(&("confirm_or_reacquire", id.to_bits()));
+        self.keyed(NO_CHANNEL, Some(key), fingerprint, || self.reacquire_bare(id)).answer()
+    }
+
+    fn reacquire_bare(&self, id: ReservationId) -> Result<Late, ReacquireError> {
         let refused = |lost| match lost {
             Lost::NotFound => ReacquireError::NotFound { id },
             Lost::Ended(end) => ReacquireError::Ended { id, end },
@@ -55,7 +85,7 @@ impl Inventory {
         let policy = self.settings.pending_policy;
         let now = self.time.now();
         if self.time.is_behind() {
-            return if self.catch_up() { self.confirm_or_reacquire(id) } else { Err(refused(Lost::Contended)) };
+            return if self.catch_up() { self.reacquire_bare(id) } else { Err(refused(Lost::Contended)) };
         }
         let mut pause = Pause::new();
         loop {
@@ -66,6 +96,7 @@ impl Inventory {
                     let (end, late) =
                         if in_time { (End::Confirmed, Late::InTime) } else { (End::Reacquired, Late::Reacquired) };
                     let body = slot.body(now);
+                    self.tell_of_review(id, before, body.channel, now);
                     self.settle_ended(id, &body, end, true);
                     self.finish(id, &body, now);
                     return Ok(late);
@@ -108,8 +139,7 @@ impl Inventory {
                 ReacquireError::Short { id, short: [ShortItem { line, asked, available: 0 }].into() }
             }
         })?;
-        self.facts.record(self.lane(), Fact::Ended { id, end: End::Reacquired, units: items.units() });
-        self.note_channel(body.channel, ChannelFact::Ended(End::Reacquired));
+        self.record(body.channel, Fact::Ended { id, end: End::Reacquired, units: items.units() });
         changing.end(End::Reacquired);
         for item in items.iter() {
             if let Some(counter) = self.counter(item.line) {

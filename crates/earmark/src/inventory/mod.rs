@@ -5,6 +5,8 @@
 //! [`owners`] and [`keys`] find; [`facts`] is where every change passes.
 
 mod audit;
+#[cfg(feature = "serde")]
+mod bits;
 mod books;
 mod cart;
 mod driver;
@@ -53,21 +55,23 @@ pub use guard::{Guard, OwnedGuard};
 pub use late::Late;
 pub use levels::Snapshot;
 pub use payment::Resolution;
-pub use request::{Cause, Channel, Item, Key, Levels, Owner, Reservation, ReserveRequest, Reserved, Shortage, State};
+pub use request::{
+    Cause, Channel, Count, Item, Key, Levels, Owner, Reservation, ReserveRequest, Reserved, Shortage, State,
+};
 pub use settings::InventoryBuilder;
 
 pub use sweep::Advanced;
 pub use view::{ChannelCounts, Filter};
 
 use crate::clock::Clock;
-use crate::error::{DeclareError, FullError, RequestError, Table as FullTable};
+use crate::error::{ChannelError, DeclareError, FullError, RequestError, Table as FullTable};
 use crate::reservation::id::ReservationId;
 use crate::reservation::slab::{Sizes, Slab};
 use crate::reservation::state::{No, Slot, Snapshot as SlotSnapshot};
 use crate::sku::{LineName, LineSpec, NAME_BYTES_MAX, StockId, check_name};
 use crate::stock::counter::Counter;
 use crate::stock::table::{Table, Undeclared};
-use crate::sync::{AtomicBool, Pause, lane_of_thread};
+use crate::sync::{AtomicBool, Mutex, Pause, lane_of_thread};
 use crate::wheel::Wheel;
 use facts::{Fact, Facts};
 use keys::Keys;
@@ -76,8 +80,8 @@ use settings::Settings;
 use sweep::Parked;
 use time::Time;
 
-/// Channel labels of one inventory, at most: what fits 16 bits, less the one that means none.
-const CHANNELS_MAX: usize = u16::MAX as usize;
+/// Channel labels that an inventory can be built for: what fits 16 bits, less the one that means none.
+const CHANNELS_MAX: usize = u16::MAX as usize - 1;
 /// The channel of a reservation that named none.
 const NO_CHANNEL: u16 = 0;
 
@@ -95,7 +99,6 @@ const NO_CHANNEL: u16 = 0;
 ///
 /// **Time**: nothing expires by itself. A reserve that would refuse sweeps a little; give the rest to a
 /// [`Driver`], or call [`advance`](Self::advance).
-#[derive(Debug)]
 pub struct Inventory {
     settings: Settings,
     time: Time,
@@ -109,6 +112,7 @@ pub struct Inventory {
     retries: retry::Retries,
     channels: boxcar::Vec<view::ChannelTally>,
     channel_ids: DashMap<Box<str>, u16, RandomState>,
+    making_channel: Mutex<()>,
     facts: Facts,
     hash_key: [u8; 16],
     incarnation: u32,
@@ -132,6 +136,15 @@ enum Lost {
     Ended(crate::reservation::state::End),
     Contended,
     Phase(crate::reservation::state::Phase),
+}
+
+/// A line about it, not what it holds: guards and errors are printed with it at hand.
+impl std::fmt::Debug for Inventory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (lines, slots) = (self.lines.len(), self.slab.high_water());
+        let mut shown = f.debug_struct("Inventory");
+        shown.field("lines", &lines).field("slots", &slots).field("closed", &self.is_closed()).finish_non_exhaustive()
+    }
 }
 
 impl Default for Inventory {
@@ -179,6 +192,7 @@ impl Inventory {
             retries: retry::Retries::default(),
             channels,
             channel_ids: DashMap::with_hasher(RandomState::default()),
+            making_channel: Mutex::new(()),
             facts: Facts::new(settings.lanes),
             incarnation: random.hash_one(3u64) as u32,
             closed: AtomicBool::new(false),
@@ -202,11 +216,13 @@ impl Inventory {
     /// # Errors
     /// [`DeclareError`]: a bad label, another category under the same name, or the table is full.
     pub fn declare(&self, spec: LineSpec) -> Result<StockId, DeclareError> {
-        spec.check()?;
-        self.lines.declare(spec).map_err(|why| match why {
-            Undeclared::Full => FullError { table: FullTable::Lines, max: self.settings.lines_max }.into(),
-            Undeclared::Differs(line) => DeclareError::Differs { line },
-        })
+        let declared = spec.check().map_err(DeclareError::from).and_then(|()| {
+            self.lines.declare(spec, |line| self.record(NO_CHANNEL, Fact::Declared { line })).map_err(|why| match why {
+                Undeclared::Full => FullError { table: FullTable::Lines, max: self.settings.lines_max }.into(),
+                Undeclared::Differs(line) => DeclareError::Differs { line },
+            })
+        });
+        declared.inspect_err(|error| self.refused(NO_CHANNEL, error))
     }
 
     /// The line of a SKU without a location. One shard of a map; an unknown name leaves no trace.
@@ -249,21 +265,26 @@ impl Inventory {
     /// The channel of this label, interned at its first use.
     ///
     /// # Errors
-    /// [`DeclareError`]: the label is empty or longer than 128 bytes, or there are 65,534 labels already.
-    pub fn channel(&self, label: &str) -> Result<Channel, DeclareError> {
+    /// [`ChannelError`]: the label is empty or longer than 128 bytes, or there are `channels_max` already.
+    pub fn channel(&self, label: &str) -> Result<Channel, ChannelError> {
+        self.find_or_make_channel(label).inspect_err(|error| self.refused(NO_CHANNEL, error))
+    }
+
+    fn find_or_make_channel(&self, label: &str) -> Result<Channel, ChannelError> {
         check_name("channel", label, NAME_BYTES_MAX)?;
         if let Some(id) = self.channel_ids.get(label) {
             return Ok(Channel(*id));
         }
-        let entry = self.channel_ids.entry(label.into()).or_try_insert_with(|| {
-            if self.channels.count() >= CHANNELS_MAX {
-                return Err(FullError { table: FullTable::Channels, max: CHANNELS_MAX });
-            }
-            // The count and the push may race; what does not fit 16 bits is refused for good.
-            let index = self.channels.push(view::ChannelTally::new(label.into()));
-            u16::try_from(index).map_err(|_| FullError { table: FullTable::Channels, max: CHANNELS_MAX })
-        });
-        Ok(Channel(*entry?))
+        let _one_at_a_time = self.making_channel.lock();
+        if let Some(id) = self.channel_ids.get(label) {
+            return Ok(Channel(*id));
+        }
+        let (index, max) = (self.channels.count(), self.settings.channels_max); // the first stands for none
+        let id = u16::try_from(index).ok().filter(|_| index <= max);
+        let id = id.ok_or(FullError { table: FullTable::Channels, max })?;
+        self.channels.push(view::ChannelTally::new(label.into()));
+        self.channel_ids.insert(label.into(), id);
+        Ok(Channel(id))
     }
 
     fn hash(&self, what: &impl Hash) -> u128 {

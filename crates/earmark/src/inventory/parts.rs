@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use super::ends::Items;
-use super::request::Item;
-use super::{Extra, Fact, Inventory, Lost, sum_items};
+use super::request::{Item, Key};
+use super::{Extra, Fact, Inventory, Lost, NO_CHANNEL, sum_items};
 use crate::error::PartError;
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
@@ -68,12 +68,39 @@ impl Inventory {
     /// # Errors
     /// [`PartError`]; nothing changed.
     pub fn confirm_part(&self, id: ReservationId, part: &[Item]) -> Result<(), PartError> {
+        self.confirm_part_bare(id, part).inspect_err(|error| self.refused(NO_CHANNEL, error))
+    }
+
+    /// [`confirm_part`](Self::confirm_part) under an idempotency key, as
+    /// [`confirm_with`](Self::confirm_with).
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+    /// let id = inventory.reserve(tee, Quantity::new(3)?, Ttl::minutes(5)?)?.detach();
+    /// let (part, key) = ([Item { line: tee, quantity: Quantity::new(2)? }], inventory.key("order 17"));
+    /// inventory.confirm_part_with(id, &part, key)?;
+    /// inventory.confirm_part_with(id, &part, key)?; // the answer was lost
+    /// assert_eq!(inventory.levels(tee)?.committed, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`PartError`], `Key` among them; nothing changed.
+    pub fn confirm_part_with(&self, id: ReservationId, part: &[Item], key: Key) -> Result<(), PartError> {
+        let fingerprint = || self.part_fingerprint("confirm_part", id, part);
+        self.keyed(NO_CHANNEL, Some(key), fingerprint, || self.confirm_part_bare(id, part)).answer()
+    }
+
+    fn confirm_part_bare(&self, id: ReservationId, part: &[Item]) -> Result<(), PartError> {
         let (changing, body, splits, now) = self.open_part(id, part)?;
         let part: u64 = splits.iter().map(|split| u64::from(split.part)).sum();
         let rest: u64 = splits.iter().map(|split| u64::from(split.rest)).sum();
-        self.facts.record(self.lane(), Fact::Ended { id, end: End::Confirmed, units: part });
-        self.facts.record(self.lane(), Fact::PartReturned { id, units: rest });
-        self.note_channel(body.channel, super::view::ChannelFact::Ended(End::Confirmed));
+        self.tell_of_review(id, changing.before, body.channel, now);
+        self.record(body.channel, Fact::Ended { id, end: End::Confirmed, units: part });
+        self.record(body.channel, Fact::PartReturned { id, units: rest });
         for split in &splits {
             if let Some(counter) = self.counter(split.item.line) {
                 counter.end(split.part, split.rest);
@@ -101,12 +128,46 @@ impl Inventory {
     /// # Errors
     /// [`PartError`], `Whole` if nothing would be left; nothing changed.
     pub fn release_part(&self, id: ReservationId, part: &[Item]) -> Result<(), PartError> {
+        self.release_part_bare(id, part).inspect_err(|error| self.refused(NO_CHANNEL, error))
+    }
+
+    /// [`release_part`](Self::release_part) under an idempotency key. Without one a part is given back as
+    /// often as the call is made.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+    /// let id = inventory.reserve(tee, Quantity::new(3)?, Ttl::minutes(5)?)?.detach();
+    /// let (part, key) = ([Item { line: tee, quantity: Quantity::ONE }], inventory.key("one less"));
+    /// inventory.release_part_with(id, &part, key)?;
+    /// inventory.release_part_with(id, &part, key)?; // the answer was lost
+    /// assert_eq!(inventory.available(tee)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`PartError`], `Key` and `Whole` among them; nothing changed.
+    pub fn release_part_with(&self, id: ReservationId, part: &[Item], key: Key) -> Result<(), PartError> {
+        let fingerprint = || self.part_fingerprint("release_part", id, part);
+        self.keyed(NO_CHANNEL, Some(key), fingerprint, || self.release_part_bare(id, part)).answer()
+    }
+
+    /// Equal lines added up; a part that cannot be added up is refused, and stands as it was asked.
+    fn part_fingerprint(&self, what: &str, id: ReservationId, part: &[Item]) -> u128 {
+        let part = sum_items(part).unwrap_or_else(|_| part.to_vec());
+        let part: Vec<_> = part.iter().map(|item| (item.line.raw(), item.quantity.get())).collect();
+        self.hash(&(what, id.to_bits(), part))
+    }
+
+    fn release_part_bare(&self, id: ReservationId, part: &[Item]) -> Result<(), PartError> {
         let (changing, body, splits, _) = self.open_part(id, part)?;
         if splits.iter().all(|split| split.rest == 0) {
             return Err(PartError::Whole { id });
         }
         let units = splits.iter().map(|split| u64::from(split.part)).sum();
-        self.facts.record(self.lane(), Fact::PartReleased { id, units });
+        self.record(body.channel, Fact::PartReleased { id, units });
         if body.is_cart {
             let rest = splits
                 .iter()

@@ -1,9 +1,9 @@
 //! Phases between reserved and the end: a payment runs, its outcome is unknown, a person decides.
 
-use super::ends::{confirm_error, lost};
-use super::{Fact, Inventory, Lost};
+use super::ends::lost;
+use super::{Fact, Inventory, Lost, NO_CHANNEL};
 use crate::clock::Timestamp;
-use crate::error::{ConfirmError, PaymentError, ReleaseError};
+use crate::error::{PaymentError, ReviewError};
 use crate::reservation::id::ReservationId;
 use crate::reservation::state::{Phase, Snapshot, Standing};
 use crate::seeded::{Break, on};
@@ -41,7 +41,7 @@ impl Inventory {
     /// [`PaymentError`]: it ended, or its outcome is already pending or in review.
     pub fn begin_payment(&self, id: ReservationId) -> Result<Timestamp, PaymentError> {
         let from = |phase| matches!(phase, Phase::Reserved | Phase::Paying);
-        self.move_phase(id, from, Phase::Paying).map_err(|lost| payment_error(id, lost))
+        self.pay(id, from, Phase::Paying)
     }
 
     /// The payment's outcome is unknown: a long deadline counts (`pending_ttl` from now, or the one it has if
@@ -64,7 +64,7 @@ impl Inventory {
     /// [`PaymentError`]: it ended, or is in review.
     pub fn payment_pending(&self, id: ReservationId) -> Result<Timestamp, PaymentError> {
         let from = |phase| matches!(phase, Phase::Reserved | Phase::Paying | Phase::PaymentPending);
-        self.move_phase(id, from, Phase::PaymentPending).map_err(|lost| payment_error(id, lost))
+        self.pay(id, from, Phase::PaymentPending)
     }
 
     /// [`payment_pending`](Self::payment_pending) for everything that is paying now: the provider is
@@ -120,27 +120,32 @@ impl Inventory {
     /// ```
     ///
     /// # Errors
-    /// For each id [`ConfirmError`]; `NotFound` also for one that lives but is not in review.
-    pub fn resolve_reviews(&self, ids: &[ReservationId], resolution: Resolution) -> Vec<Result<(), ConfirmError>> {
-        let resolve = |&id: &ReservationId| {
-            let slot = self.slot(id).map_err(|lost| confirm_error(id, lost))?;
-            let seen = slot.snapshot();
-            let now = self.time.judging(seen);
-            match seen.in_time(id.generation, now, self.settings.pending_policy) {
-                Ok(Phase::InReview) => {}
-                Ok(_) => return Err(ConfirmError::NotFound { id }),
-                Err(no) => return Err(confirm_error(id, lost(no))),
-            }
-            match resolution {
-                Resolution::Confirm => self.confirm(id),
-                Resolution::Release => self.release(id).map_err(|error| match error {
-                    ReleaseError::NotFound { id } => ConfirmError::NotFound { id },
-                    ReleaseError::Ended { id, end } => ConfirmError::Ended { id, end },
-                    ReleaseError::Contended { id } => ConfirmError::Contended { id },
-                }),
-            }
+    /// For each id [`ReviewError`]; nothing changed for that one.
+    pub fn resolve_reviews(&self, ids: &[ReservationId], resolution: Resolution) -> Vec<Result<(), ReviewError>> {
+        let resolve = |&id| {
+            let resolved = self.resolve_review(id, resolution).map_err(|lost| review_error(id, lost));
+            resolved.inspect_err(|error| self.refused(NO_CHANNEL, error))
         };
         ids.iter().map(resolve).collect()
+    }
+
+    fn resolve_review(&self, id: ReservationId, resolution: Resolution) -> Result<(), Lost> {
+        let seen = self.slot(id)?.snapshot();
+        let now = self.time.judging(seen);
+        match seen.in_time(id.generation, now, self.settings.pending_policy) {
+            Ok(Phase::InReview) => {} // nothing but an end leads out of it
+            Ok(phase) => return Err(Lost::Phase(phase)),
+            Err(no) => return Err(lost(no)),
+        }
+        match resolution {
+            Resolution::Confirm => self.confirm_live(id),
+            Resolution::Release => self.release_live(id),
+        }
+    }
+
+    fn pay(&self, id: ReservationId, from: impl Fn(Phase) -> bool, to: Phase) -> Result<Timestamp, PaymentError> {
+        let moved = self.move_phase(id, from, to).map_err(|lost| payment_error(id, lost));
+        moved.inspect_err(|error| self.refused(NO_CHANNEL, error))
     }
 
     fn move_phase(&self, id: ReservationId, from: impl Fn(Phase) -> bool, to: Phase) -> Result<Timestamp, Lost> {
@@ -170,8 +175,17 @@ impl Inventory {
             true => Fact::Renewed { id, phase: to, deadline },
             false => Fact::Moved { id, phase: to, deadline },
         };
-        self.facts.record(self.lane(), fact);
+        self.record(slot.body(now).channel, fact);
         Ok(Timestamp::from_millis(deadline))
+    }
+
+    /// Of what ends out of a review that no sweep had moved it to: that it came there is told first.
+    pub(super) fn tell_of_review(&self, id: ReservationId, before: Snapshot, channel: u16, now: u64) {
+        let pending = before.standing() == Standing::Live(Phase::PaymentPending);
+        let policy = self.settings.pending_policy;
+        if pending && before.in_time(id.generation, now, policy) == Ok(Phase::InReview) {
+            self.record(channel, Fact::Moved { id, phase: Phase::InReview, deadline: 0 });
+        }
     }
 
     fn ids_where(&self, wanted: impl Fn(Snapshot) -> bool) -> Vec<ReservationId> {
@@ -181,6 +195,15 @@ impl Inventory {
             wanted(seen).then(|| self.id(at, seen.generation()))
         })
         .collect()
+    }
+}
+
+const fn review_error(id: ReservationId, lost: Lost) -> ReviewError {
+    match lost {
+        Lost::NotFound => ReviewError::NotFound { id },
+        Lost::Ended(end) => ReviewError::Ended { id, end },
+        Lost::Contended => ReviewError::Contended { id },
+        Lost::Phase(phase) => ReviewError::NotInReview { id, phase },
     }
 }
 

@@ -6,10 +6,9 @@
 
 use super::cart::TakeRefused;
 use super::owners::{OwnerBook, OwnerBusy};
-use super::request::{Item, ReserveRequest, Reserved};
-use super::view::ChannelFact;
-use super::{Fact, Inventory, Lost, NO_CHANNEL};
-use crate::error::{ReplaceError, ReserveError, ShortItem};
+use super::request::{Item, Owner, ReserveRequest, Reserved, Shortage};
+use super::{Fact, Inventory, Lost};
+use crate::error::{ReplaceError, RequestError, ReserveError, ShortItem};
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
 use crate::reservation::state::{End, Phase};
@@ -18,8 +17,8 @@ use crate::seeded::{Break, on};
 impl Inventory {
     /// Swaps an owner's reservation for another, atomically and by the difference: units that both hold
     /// are never free in between. The old id answers `Replaced`. The owner's caps are judged as if the
-    /// old one were gone already. [`Shortage::TakeRest`](crate::Shortage::TakeRest) is not served here:
-    /// the new reservation is made whole or not at all.
+    /// old one were gone already. [`Shortage::TakeRest`](crate::Shortage::TakeRest) is refused here: the new
+    /// reservation is made whole or not at all.
     ///
     /// ```
     /// # use earmark::*;
@@ -39,10 +38,10 @@ impl Inventory {
     /// # Errors
     /// [`ReplaceError`]; the old reservation stands as it was.
     pub fn replace(&self, old: ReservationId, request: &ReserveRequest) -> Result<Reserved, ReplaceError> {
-        let items = self.check_request(request)?;
-        let Some(owner) = request.owner else { return Err(ReplaceError::NotOwner { id: old }) };
-        let fingerprint = self.hash(&(old.to_bits(), self.fingerprint("replace", request, &items)));
-        self.keyed(request.key, fingerprint, || {
+        let channel = request.channel_number();
+        let (owner, items) = self.check_replacement(request).inspect_err(|error| self.refused(channel, error))?;
+        let fingerprint = || self.hash(&(old.to_bits(), self.fingerprint("replace", request, &items)));
+        self.keyed(channel, request.key, fingerprint, || {
             self.check_open()?;
             let now = self.time.now();
             self.sweep_before(now);
@@ -53,6 +52,14 @@ impl Inventory {
             })?
         })
         .answer()
+    }
+
+    fn check_replacement(&self, request: &ReserveRequest) -> Result<(Owner, Vec<Item>), ReserveError> {
+        let items = self.check_request(request)?;
+        if request.shortage != Shortage::Refuse {
+            return Err(RequestError::WholeOnly.into());
+        }
+        Ok((request.owner.ok_or(RequestError::NoOwner)?, items))
     }
 
     fn swap(
@@ -78,14 +85,12 @@ impl Inventory {
         let more = surplus(items, &held);
         // I3: what somebody gives back because of a close is no shortage.
         let refused = |refused| self.check_open().err().unwrap_or_else(|| take_error(refused, items, &held));
-        self.take_all(&more).map_err(|why| self.refuse(refused(why)))?;
+        self.take_all(&more).map_err(refused)?;
         self.keep_open(&more)?;
-        let channel = request.channel.map_or(NO_CHANNEL, |channel| channel.0);
         // Told first: no prefix of the log shows a unit promised to both (P6).
-        self.facts.record(self.lane(), Fact::Ended { id: old, end: End::Replaced, units: held.units() });
-        let reserved = self.publish(claim, items, channel, Some(request));
+        self.record(body.channel, Fact::Ended { id: old, end: End::Replaced, units: held.units() });
+        let reserved = self.publish(claim, items, request.channel_number(), Some(request));
         book.add(reserved.id, reserved.units);
-        self.note_channel(body.channel, ChannelFact::Ended(End::Replaced));
         for back in surplus(&held, items) {
             if let Some(counter) = self.counter(back.line) {
                 counter.end(0, back.quantity.get());

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::NO_CHANNEL;
 use crate::clock::{Timestamp, Ttl};
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
@@ -23,9 +24,11 @@ pub struct Item {
 
 /// Whose reservation it is: a buyer's cart, an agent. 128 bits; make one from a name with
 /// [`Inventory::owner`](crate::Inventory::owner), or from an id that is well spread already.
+///
+/// With the feature `serde` a text of 32 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Owner(u128);
+pub struct Owner(#[cfg_attr(feature = "serde", serde(with = "super::bits"))] u128);
 
 impl Owner {
     /// The owner with this id.
@@ -43,9 +46,11 @@ impl Owner {
 
 /// An idempotency key: same key, same answer, inside the window (P7). 128 bits; make one from a text
 /// with [`Inventory::key`](crate::Inventory::key), or from a random or time-ordered id.
+///
+/// With the feature `serde` a text of 32 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Key(u128);
+pub struct Key(#[cfg_attr(feature = "serde", serde(with = "super::bits"))] u128);
 
 impl Key {
     /// The key with these bits.
@@ -75,7 +80,8 @@ pub enum Shortage {
     /// Refuse; take nothing.
     #[default]
     Refuse,
-    /// Take what there is of each line, as long as it is one unit at least.
+    /// Take what there is of each line, and leave out lines of which there is nothing; refuse if nothing is
+    /// left.
     TakeRest,
 }
 
@@ -127,6 +133,11 @@ impl ReserveRequest {
         }
     }
 
+    /// The channel's number, also of none.
+    pub(super) fn channel_number(&self) -> u16 {
+        self.channel.map_or(NO_CHANNEL, |channel| channel.0)
+    }
+
     /// Adds units of a line; the same line may come again and is added up.
     #[must_use]
     pub fn with_item(mut self, line: StockId, quantity: Quantity) -> Self {
@@ -155,7 +166,10 @@ impl ReserveRequest {
         self
     }
 
-    /// Makes the request safe to repeat (P7): inside the window the same key gets the same answer.
+    /// Makes the request safe to repeat (P7): inside the window the same key gets the same answer, also when
+    /// that was a refusal on stock or caps. To try anew after such a refusal, use a new key. Another request
+    /// under the key is refused: other lines or units (equal lines added up, in any order), another TTL,
+    /// owner, channel, metadata or [`Shortage`].
     ///
     /// The answer tells what was decided then, not how things stand. After the reservation ended the key
     /// still answers `Ok` with the id of the ended one; [`Inventory::get`](crate::Inventory::get) tells.
@@ -218,6 +232,27 @@ pub struct Cause {
     pub(crate) key: Option<Key>,
 }
 
+/// A count of a shelf: the new figure, and the one it was made against.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(40)?, &Cause::none())?;
+/// let expected = inventory.levels(tee)?.on_hand; // what the counter's list said
+/// assert_eq!(inventory.adjust_set(tee, Count { expected, counted: 38 }, &Cause::none())?.on_hand, 38);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[allow(clippy::exhaustive_structs, reason = "made by callers; a count is these two numbers")]
+pub struct Count {
+    /// Units on hand that the books showed when the count was made.
+    pub expected: u32,
+    /// Units found.
+    pub counted: u32,
+}
+
 impl Cause {
     /// No cause given.
     #[must_use]
@@ -239,11 +274,17 @@ impl Cause {
         self
     }
 
-    /// Makes the command safe to repeat (P7).
+    /// Makes the command safe to repeat (P7): the same command with the same source and reference gets the
+    /// same answer, any other is refused under this key.
     #[must_use]
     pub const fn with_key(mut self, key: Key) -> Self {
         self.key = Some(key);
         self
+    }
+
+    /// What makes it another command (P7).
+    pub(super) fn told(&self) -> (&Option<Arc<str>>, &Option<Arc<str>>) {
+        (&self.source, &self.external_ref)
     }
 }
 

@@ -16,7 +16,6 @@ use super::guard::Guard;
 use super::keys::Told;
 use super::owners::OwnerBusy;
 use super::request::{Item, ReserveRequest, Reserved, Shortage};
-use super::view::ChannelFact;
 use super::{Extra, Fact, Inventory, NO_CHANNEL, sum_items};
 use crate::clock::{Timestamp, Ttl};
 use crate::error::{FullError, RequestError, ReserveError, Table};
@@ -82,10 +81,13 @@ impl Inventory {
     /// inside the call (P4); `Contended` decided nothing.
     #[inline]
     pub fn reserve(&self, line: StockId, quantity: Quantity, ttl: Ttl) -> Result<Guard<'_>, ReserveError> {
-        self.check_ttl(ttl)?;
-        self.check_open()?;
-        let reserved = self.reserve_one(Item { line, quantity }, ttl, NO_CHANNEL, None, Shortage::Refuse)?;
-        Ok(Guard::new(self, reserved))
+        match self.reserve_bare(Item { line, quantity }, ttl) {
+            Ok(reserved) => Ok(Guard::new(self, reserved)),
+            Err(error) => {
+                self.refused(NO_CHANNEL, &error);
+                Err(error)
+            }
+        }
     }
 
     /// [`reserve`](Self::reserve) by name: one shard of a map more.
@@ -127,6 +129,13 @@ impl Inventory {
         requests.iter().map(|request| self.serve(request).map(Told::answer)).collect()
     }
 
+    #[inline]
+    fn reserve_bare(&self, item: Item, ttl: Ttl) -> Result<Reserved, ReserveError> {
+        self.check_ttl(ttl)?;
+        self.check_open()?;
+        self.reserve_one(item, ttl, NO_CHANNEL, None, Shortage::Refuse)
+    }
+
     fn reserve_found(
         &self,
         sku: &str,
@@ -136,15 +145,19 @@ impl Inventory {
     ) -> Result<Guard<'_>, ReserveError> {
         match self.lines.lookup(sku, location) {
             Some(line) => self.reserve(line, quantity, ttl),
-            None => Err(ReserveError::UnknownName { sku: sku.into(), location: location.map(Into::into) }),
+            None => {
+                let unknown = ReserveError::UnknownName { sku: sku.into(), location: location.map(Into::into) };
+                self.refused(NO_CHANNEL, &unknown);
+                Err(unknown)
+            }
         }
     }
 
     pub(super) fn serve(&self, request: &ReserveRequest) -> Result<Told<Reserved>, ReserveError> {
-        let items = self.check_request(request)?;
-        let Some(key) = request.key else { return self.serve_owned(request, &items).map(Told::First) };
-        let fingerprint = self.fingerprint("reserve", request, &items);
-        self.keyed(Some(key), fingerprint, || self.serve_owned(request, &items)).transpose()
+        let channel = request.channel_number();
+        let items = self.check_request(request).inspect_err(|error| self.refused(channel, error))?;
+        let fingerprint = || self.fingerprint("reserve", request, &items);
+        self.keyed(channel, request.key, fingerprint, || self.serve_owned(request, &items)).transpose()
     }
 
     /// The decoded command as a number: what a key's second use is compared with.
@@ -178,10 +191,7 @@ impl Inventory {
 
     fn take(&self, request: &ReserveRequest, items: &[Item]) -> Result<Reserved, ReserveError> {
         match items {
-            [item] => {
-                let channel = request.channel.map_or(NO_CHANNEL, |channel| channel.0);
-                self.reserve_one(*item, request.ttl, channel, Some(request), request.shortage)
-            }
+            [item] => self.reserve_one(*item, request.ttl, request.channel_number(), Some(request), request.shortage),
             _ => self.reserve_cart(request, items),
         }
     }
@@ -223,14 +233,14 @@ impl Inventory {
             };
             match self.explain(line, counter, refused, asked, &mut pause)? {
                 None => {}
-                Some(0) => return Err(self.refuse(ReserveError::OutOfStock { line, asked: quantity })),
+                Some(0) => return Err(ReserveError::OutOfStock { line, asked: quantity }),
                 Some(available) => match (shortage, Quantity::new(available)) {
                     (Shortage::TakeRest, Ok(rest)) => asked = rest,
-                    _ => return Err(self.refuse(ReserveError::Insufficient { line, asked: quantity, available })),
+                    _ => return Err(ReserveError::Insufficient { line, asked: quantity, available }),
                 },
             }
         }
-        let Some(claim) = claim else { return Err(self.refuse(ReserveError::Contended { line })) };
+        let Some(claim) = claim else { return Err(ReserveError::Contended { line }) };
         step(Step::Taken);
         if self.is_closed() && !on(Break::CloseBlind) {
             counter.end(0, asked.get()); // I3
@@ -253,7 +263,7 @@ impl Inventory {
         match refused {
             Refused::Retired => Err(ReserveError::Retired { line }),
             Refused::Crowded if pause.wait() => Ok(None),
-            Refused::Crowded => Err(self.refuse(ReserveError::Contended { line })),
+            Refused::Crowded => Err(ReserveError::Contended { line }),
             Refused::Short { .. } => {
                 if self.lines.line(line).is_none() {
                     return Err(ReserveError::UnknownLine { line });
@@ -264,7 +274,7 @@ impl Inventory {
                         self.check_open()?; // what somebody gives back because of a close (I3) is no shortage
                         Ok(Some(available))
                     }
-                    Shortfall::Contended => Err(self.refuse(ReserveError::Contended { line })),
+                    Shortfall::Contended => Err(ReserveError::Contended { line }),
                 }
             }
         }
@@ -300,6 +310,8 @@ impl Inventory {
         match self.help_sweep(now) {
             // Complete: what is due by now is back. Time goes on, so this too is tried a bounded number of times.
             Some(true) | None if pause.wait() => Shortfall::Retry,
+            // Not complete, but enough is back.
+            _ if counter.snapshot().available() >= units && pause.wait() => Shortfall::Retry,
             _ => Shortfall::Contended,
         }
     }
@@ -351,9 +363,8 @@ impl Inventory {
         if let Some(extra) = extra {
             self.extras.insert(claim.slot, Arc::new(extra));
         }
-        self.note_channel(channel, ChannelFact::Reserved { units: units_all });
         // After the counter fell, and before anybody can end it.
-        self.facts.record(self.lane(), Fact::Reserved { id, units: units_all, deadline });
+        self.record(channel, Fact::Reserved { id, units: units_all, deadline });
         claim.published = true;
         claim.place.publish(claim.generation, deadline);
         step(Step::Published);
@@ -361,19 +372,6 @@ impl Inventory {
             self.wheel.push(claim.slot, deadline);
         }
         Reserved { id, units: units_all, deadline: Timestamp::from_millis(deadline) }
-    }
-
-    pub(super) fn refuse(&self, error: ReserveError) -> ReserveError {
-        let line = match &error {
-            ReserveError::Insufficient { line, .. }
-            | ReserveError::OutOfStock { line, .. }
-            | ReserveError::Contended { line } => *line,
-            ReserveError::CartShort { short } => short.first().map_or(StockId::new(0), |item| item.line),
-            _ => return error,
-        };
-        let contended = matches!(error, ReserveError::Contended { .. });
-        self.facts.record(self.lane(), Fact::Refused { line, contended });
-        error
     }
 
     #[inline]

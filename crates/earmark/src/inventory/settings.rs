@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Inventory;
+use super::{CHANNELS_MAX, Inventory};
 use crate::clock::{Clock, SystemClock, Ttl};
 use crate::error::SettingError;
 use crate::reservation::state::PendingPolicy;
@@ -29,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) owner_units_max: u64,
     pub(crate) owner_units_per_line_max: u64,
     pub(crate) keys_max: usize,
+    pub(crate) channels_max: usize,
     pub(crate) key_window: Duration,
     pub(crate) sweep_budget: usize,
 }
@@ -56,6 +57,7 @@ impl Default for Settings {
             owner_units_max: u64::MAX,
             owner_units_per_line_max: u64::MAX,
             keys_max: 1 << 20,
+            channels_max: 1_024,
             key_window: Duration::from_secs(15 * 60),
             sweep_budget: 8_192,
         }
@@ -230,6 +232,12 @@ impl InventoryBuilder {
         self
     }
 
+    /// Channel labels: 1 to 65,534, default 1,024. A label stays for the life of the inventory: about 350 bytes.
+    pub fn channels_max(mut self, channels: usize) -> Self {
+        self.settings.channels_max = channels;
+        self
+    }
+
     /// How long a key's answer is remembered (P7): 1 ms to 400 days, default 15 min.
     pub fn key_window(mut self, window: Duration) -> Self {
         self.settings.key_window = window;
@@ -257,6 +265,7 @@ impl InventoryBuilder {
         check("items_max", s.items_max, 1, 65_536, "1 to 65,536")?;
         check("owners_max", s.owners_max, 1, TABLE_MAX, "1 to 2^30")?;
         check("keys_max", s.keys_max, 1, TABLE_MAX, "1 to 2^30")?;
+        check("channels_max", s.channels_max, 1, CHANNELS_MAX, "1 to 65,534")?;
         check("sweep_budget", s.sweep_budget, 1, usize::MAX, "at least 1")?;
         check_time("time_slack", s.time_slack, Duration::ZERO, Duration::from_secs(3_600), "0 to 1 h")?;
         check_time("ended_retention", s.ended_retention, Duration::ZERO, days, "0 to 400 days")?;

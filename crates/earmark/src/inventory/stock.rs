@@ -7,7 +7,8 @@
 use std::hash::Hash;
 
 use super::books::Books;
-use super::{Cause, Inventory, Levels};
+use super::facts::StockChange;
+use super::{Cause, Count, Inventory, Levels, NO_CHANNEL};
 use crate::error::StockError;
 use crate::quantity::Quantity;
 use crate::sku::{NAME_BYTES_MAX, NameError, REFERENCE_BYTES_MAX, StockId, check_name};
@@ -31,7 +32,7 @@ impl Inventory {
         self.command("receive", line, quantity.get(), cause, |books| {
             books.check_open()?;
             books.check_room(quantity.get())?;
-            books.bring_in("receive", quantity.get());
+            books.bring_in(StockChange::Received, quantity.get());
             Ok(())
         })
     }
@@ -53,10 +54,10 @@ impl Inventory {
     /// [`StockError`]: unknown line, more than is free of promises, no room below 2^30, contended, a bad
     /// label, the key stands against it.
     pub fn adjust(&self, line: StockId, delta: i32, cause: &Cause) -> Result<Levels, StockError> {
-        self.command("adjust", line, delta, cause, |books| books.adjust("adjust", i64::from(delta)))
+        self.command("adjust", line, delta, cause, |books| books.adjust(i64::from(delta)))
     }
 
-    /// The shelf was counted: sets `on_hand` to `counted` units, if it still stands at `expected`.
+    /// The shelf was counted: sets `on_hand` to what was counted, if it still stands at what was expected.
     /// The difference moves `available`.
     ///
     /// ```
@@ -64,20 +65,21 @@ impl Inventory {
     /// # let inventory = Inventory::new();
     /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
     /// inventory.receive(tee, Quantity::new(40)?, &Cause::none())?;
-    /// assert_eq!(inventory.adjust_set(tee, 40, 38, &Cause::none())?.on_hand, 38);
-    /// assert!(matches!(inventory.adjust_set(tee, 40, 39, &Cause::none()), Err(StockError::Unexpected { found: 38, .. })));
+    /// assert_eq!(inventory.adjust_set(tee, Count { expected: 40, counted: 38 }, &Cause::none())?.on_hand, 38);
+    /// let stale = inventory.adjust_set(tee, Count { expected: 40, counted: 39 }, &Cause::none());
+    /// assert!(matches!(stale, Err(StockError::Unexpected { found: 38, .. })));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// [`StockError`]: as [`adjust`](Self::adjust), and if `on_hand` is not what was expected.
-    pub fn adjust_set(&self, line: StockId, expected: u32, counted: u32, cause: &Cause) -> Result<Levels, StockError> {
-        self.command("adjust_set", line, (expected, counted), cause, |books| {
-            let found = books.ledger.on_hand();
+    pub fn adjust_set(&self, line: StockId, count: Count, cause: &Cause) -> Result<Levels, StockError> {
+        self.command("adjust_set", line, count, cause, |books| {
+            let (expected, found) = (count.expected, books.ledger.on_hand());
             if found != expected {
                 return Err(StockError::Unexpected { line, expected, found });
             }
-            books.adjust("adjust_set", i64::from(counted) - i64::from(found))
+            books.adjust(i64::from(count.counted) - i64::from(found))
         })
     }
 
@@ -98,14 +100,14 @@ impl Inventory {
     /// [`StockError`]: unknown line, more than is free of promises, too many reasons, contended, a bad
     /// label, the key stands against it.
     pub fn block(&self, line: StockId, quantity: Quantity, reason: &str, cause: &Cause) -> Result<Levels, StockError> {
-        check_name("reason", reason, NAME_BYTES_MAX)?;
+        self.checked(|| Ok(check_name("reason", reason, NAME_BYTES_MAX)?))?;
         self.command("block", line, (quantity.get(), reason), cause, |books| {
             if !books.ledger.has_room_for(reason) {
                 return Err(StockError::TooManyReasons { line, max: BLOCK_REASONS_MAX });
             }
             books.take(quantity.get())?;
             books.ledger.block(reason, quantity.get());
-            books.record("block", quantity.get(), false);
+            books.record(StockChange::Blocked, quantity.get());
             Ok(())
         })
     }
@@ -132,10 +134,10 @@ impl Inventory {
         reason: &str,
         cause: &Cause,
     ) -> Result<Levels, StockError> {
-        check_name("reason", reason, NAME_BYTES_MAX)?;
+        self.checked(|| Ok(check_name("reason", reason, NAME_BYTES_MAX)?))?;
         self.command("unblock", line, (quantity.get(), reason), cause, |books| {
             books.check_held(books.ledger.blocked_for(reason), quantity.get())?;
-            books.record("unblock", quantity.get(), false);
+            books.record(StockChange::Unblocked, quantity.get());
             books.ledger.unblock(reason, quantity.get());
             books.counter.add(quantity.get());
             Ok(())
@@ -164,9 +166,9 @@ impl Inventory {
             if let Some(more) = units.checked_sub(before).filter(|more| *more > 0) {
                 books.take(more)?;
                 books.ledger.set_safety_stock(units);
-                books.record("set_safety_stock", more, false);
+                books.record(StockChange::Buffered, more);
             } else if before > units {
-                books.record("set_safety_stock", before - units, false);
+                books.record(StockChange::Unbuffered, before - units);
                 books.ledger.set_safety_stock(units);
                 books.counter.add(before - units);
             }
@@ -193,7 +195,7 @@ impl Inventory {
         self.command("ship", line, quantity.get(), cause, |books| {
             books.check_held(books.committed(), quantity.get())?;
             books.ledger.take_out(quantity.get());
-            books.record("ship", quantity.get(), true);
+            books.record(StockChange::Shipped, quantity.get());
             Ok(())
         })
     }
@@ -216,7 +218,7 @@ impl Inventory {
         self.command("cancel_order", line, quantity.get(), cause, |books| {
             // Committed only grows beside this lock, so what was found here is still there.
             books.check_held(books.committed(), quantity.get())?;
-            books.record("cancel_order", quantity.get(), true);
+            books.record(StockChange::OrderCancelled, quantity.get());
             books.counter.add(quantity.get());
             Ok(())
         })
@@ -246,23 +248,23 @@ impl Inventory {
         quantity: Quantity,
         cause: &Cause,
     ) -> Result<(Levels, Levels), StockError> {
-        check_cause(cause)?;
-        self.known(from)?;
-        self.known(to)?;
-        if from == to {
-            return Err(StockError::SameLine { line: from });
-        }
+        self.checked(|| {
+            check_cause(cause)?;
+            self.known(from)?;
+            self.known(to)?;
+            if from == to { Err(StockError::SameLine { line: from }) } else { Ok(()) }
+        })?;
         let now = self.now();
-        let fingerprint = self.hash(&("transfer", from.raw(), to.raw(), quantity.get()));
-        self.keyed(cause.key, fingerprint, || {
+        let fingerprint = || self.hash(&("transfer", from.raw(), to.raw(), quantity.get(), cause.told()));
+        self.keyed(NO_CHANNEL, cause.key, fingerprint, || {
             // In order of line number, as everybody who locks more than one line's books.
             let low = self.books(from.min(to), now)?;
             let high = self.books(from.max(to), now)?;
             let (mut source, mut target) = if from < to { (low, high) } else { (high, low) };
             target.check_open()?;
             target.check_room(quantity.get())?;
-            source.take_out("transfer_out", quantity.get())?;
-            target.bring_in("transfer_in", quantity.get());
+            source.take_out(StockChange::TransferredOut, quantity.get())?;
+            target.bring_in(StockChange::TransferredIn, quantity.get());
             source.note("transfer_out", cause);
             target.note("transfer_in", cause);
             Ok((source.levels(), target.levels()))
@@ -278,16 +280,19 @@ impl Inventory {
     /// # let inventory = Inventory::new();
     /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
     /// inventory.receive(tee, Quantity::ONE, &Cause::none())?;
-    /// assert!(inventory.retire(tee)?.retired);
+    /// assert!(inventory.retire(tee, &Cause::none())?.retired);
     /// assert!(matches!(inventory.receive(tee, Quantity::ONE, &Cause::none()), Err(StockError::Retired { .. })));
-    /// assert!(!inventory.reinstate(tee)?.retired);
+    /// assert!(!inventory.reinstate(tee, &Cause::none())?.retired);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`StockError::UnknownLine`].
-    pub fn retire(&self, line: StockId) -> Result<Levels, StockError> {
-        self.set_retired(line, "retire", true)
+    /// [`StockError`]: unknown line, a bad label, the key stands against it.
+    pub fn retire(&self, line: StockId, cause: &Cause) -> Result<Levels, StockError> {
+        self.command("retire", line, (), cause, |books| {
+            books.set_retired(StockChange::Retired);
+            Ok(())
+        })
     }
 
     /// Opens a retired line again; see [`retire`](Self::retire). No error if it is open.
@@ -296,16 +301,19 @@ impl Inventory {
     /// # use earmark::*;
     /// # let inventory = Inventory::new();
     /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
-    /// inventory.retire(tee)?;
-    /// inventory.reinstate(tee)?;
+    /// inventory.retire(tee, &Cause::none().with_source("catalogue"))?;
+    /// inventory.reinstate(tee, &Cause::none())?;
     /// assert_eq!(inventory.receive(tee, Quantity::ONE, &Cause::none())?.available, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`StockError::UnknownLine`].
-    pub fn reinstate(&self, line: StockId) -> Result<Levels, StockError> {
-        self.set_retired(line, "reinstate", false)
+    /// [`StockError`]: unknown line, a bad label, the key stands against it.
+    pub fn reinstate(&self, line: StockId, cause: &Cause) -> Result<Levels, StockError> {
+        self.command("reinstate", line, (), cause, |books| {
+            books.set_retired(StockChange::Reinstated);
+            Ok(())
+        })
     }
 
     /// One line's command, under its key if it has one.
@@ -317,11 +325,13 @@ impl Inventory {
         cause: &Cause,
         run: impl FnOnce(&mut Books<'_>) -> Result<(), StockError>,
     ) -> Result<Levels, StockError> {
-        check_cause(cause)?;
-        self.known(line)?;
+        self.checked(|| {
+            check_cause(cause)?;
+            self.known(line).map(drop)
+        })?;
         let now = self.now(); // before any lock: a user's clock may panic
-        let fingerprint = self.hash(&(what, line.raw(), arguments));
-        self.keyed(cause.key, fingerprint, || {
+        let fingerprint = || self.hash(&(what, line.raw(), arguments, cause.told()));
+        self.keyed(NO_CHANNEL, cause.key, fingerprint, || {
             let mut books = self.books(line, now)?;
             run(&mut books)?;
             books.note(what, cause);
@@ -330,15 +340,9 @@ impl Inventory {
         .answer()
     }
 
-    fn set_retired(&self, line: StockId, what: &'static str, retired: bool) -> Result<Levels, StockError> {
-        let now = self.now();
-        let mut books = self.books(line, now)?;
-        if books.counter.snapshot().retired() != retired {
-            books.record(what, 0, false);
-            books.counter.set_retired(retired);
-        }
-        books.note(what, &Cause::none());
-        Ok(books.levels())
+    /// What is refused before any key is looked at.
+    fn checked(&self, check: impl FnOnce() -> Result<(), StockError>) -> Result<(), StockError> {
+        check().inspect_err(|error| self.refused(NO_CHANNEL, error))
     }
 }
 
@@ -407,11 +411,17 @@ mod tests {
         assert_eq!(inventory.adjust(line, i32::MIN, &none), Err(StockError::Short { line, short_by }));
         let room = UNITS_MAX - 5;
         assert_eq!(inventory.adjust(line, i32::MAX, &none), Err(StockError::NoRoom { line, room }));
-        assert_eq!(inventory.adjust_set(line, 5, u32::MAX, &none), Err(StockError::NoRoom { line, room }));
+        assert_eq!(
+            inventory.adjust_set(line, Count { expected: 5, counted: u32::MAX }, &none),
+            Err(StockError::NoRoom { line, room })
+        );
         assert!(inventory.set_safety_stock(line, u32::MAX, &none).is_err());
-        assert_eq!(inventory.adjust_set(line, 5, UNITS_MAX, &none).unwrap().available, UNITS_MAX);
+        assert_eq!(
+            inventory.adjust_set(line, Count { expected: 5, counted: UNITS_MAX }, &none).unwrap().available,
+            UNITS_MAX
+        );
         assert_eq!(inventory.receive(line, Quantity::ONE, &none), Err(StockError::NoRoom { line, room: 0 }));
-        assert_eq!(inventory.adjust_set(line, UNITS_MAX, 0, &none).unwrap().on_hand, 0);
+        assert_eq!(inventory.adjust_set(line, Count { expected: UNITS_MAX, counted: 0 }, &none).unwrap().on_hand, 0);
     }
 
     #[test]
@@ -439,7 +449,7 @@ mod tests {
         let move_to = |to| inventory.transfer(line, to, units(2), &none).unwrap_err();
         assert_eq!(move_to(unknown), StockError::UnknownLine { line: unknown });
         assert_eq!(move_to(line), StockError::SameLine { line });
-        inventory.retire(other).unwrap();
+        inventory.retire(other, &Cause::none()).unwrap();
         assert_eq!(move_to(other), StockError::Retired { line: other });
         assert_eq!(inventory.levels_all().lines.iter().map(|levels| levels.on_hand).sum::<u32>(), 5);
         let long = Cause::none().with_external_ref(&"x".repeat(REFERENCE_BYTES_MAX + 1));

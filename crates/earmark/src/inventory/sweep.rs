@@ -124,7 +124,7 @@ impl Inventory {
 
     fn sweep_with(&self, mut sweep: Sweep<'_>, now: u64, budget: Budget) -> Advanced {
         step(Step::Sweeping);
-        let mut judge = Expiry { inventory: self, lane: self.lane(), expired: 0 };
+        let mut judge = Expiry { inventory: self, expired: 0 };
         let Swept { complete, looked } = sweep.run(now, budget, &mut judge);
         drop(sweep);
         if complete {
@@ -189,7 +189,6 @@ impl Inventory {
 /// Answers the wheel for one sweep.
 struct Expiry<'a> {
     inventory: &'a Inventory,
-    lane: usize,
     expired: usize,
 }
 
@@ -213,7 +212,7 @@ impl Judge for Expiry<'_> {
                 let body = place.body(now);
                 if before.standing() == Standing::Live(Phase::PaymentPending) && policy == crate::PendingPolicy::Review
                 {
-                    inventory.facts.record(self.lane, Fact::Moved { id, phase: Phase::InReview, deadline: 0 });
+                    inventory.record(body.channel, Fact::Moved { id, phase: Phase::InReview, deadline: 0 });
                     return Look::Ended;
                 }
                 self.expired += 1;

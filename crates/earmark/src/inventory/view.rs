@@ -1,11 +1,9 @@
 //! Looking: reservations one by one and by filter, and what was counted. Changes nothing.
 
-// Tallies count and order nothing: plain atomics also in loom models, which need not explore them.
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::facts::Counts;
-use super::{CHANNELS_MAX, Extra, Inventory, Item, NO_CHANNEL, Owner, Reservation, State};
+use super::facts::{Counts, Tally};
+use super::{Extra, Inventory, Item, NO_CHANNEL, Owner, Reservation, State};
 use crate::clock::Timestamp;
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
@@ -67,78 +65,40 @@ impl Filter {
     }
 }
 
-/// What became of a channel's reservations since the inventory was made.
+/// What happened under one channel since the inventory was made.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE);
+/// let request = request.with_channel(inventory.channel("mobile")?);
+/// assert!(inventory.reserve_with(&request).is_err()); // nothing was received yet
+/// let of_mobile = &inventory.channel_counts()[0];
+/// assert_eq!((&*of_mobile.label, of_mobile.counts.reserved, of_mobile.counts.refused), ("mobile", 0, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ChannelCounts {
     /// The channel's label.
     pub label: Arc<str>,
-    /// Reservations made.
-    pub reserved: u64,
-    /// Units in them.
-    pub reserved_units: u64,
-    /// Reservations confirmed, whole or in part.
-    pub confirmed: u64,
-    /// Reservations released whole.
-    pub released: u64,
-    /// Reservations that expired.
-    pub expired: u64,
+    /// Of [`Counts`] what concerns reservations made under it, and requests that named it. Stock, and calls
+    /// refused on an id that is gone, have no channel: those stay zero.
+    pub counts: Counts,
 }
 
 /// A channel's label and counts.
 #[derive(Debug)]
 pub(super) struct ChannelTally {
     label: Arc<str>,
-    reserved: AtomicU64,
-    reserved_units: AtomicU64,
-    confirmed: AtomicU64,
-    released: AtomicU64,
-    expired: AtomicU64,
-}
-
-/// What a channel counts.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum ChannelFact {
-    Reserved { units: u64 },
-    Ended(End),
+    pub(super) tally: Tally,
 }
 
 impl ChannelTally {
     pub(super) fn new(label: Arc<str>) -> Self {
-        Self {
-            label,
-            reserved: AtomicU64::new(0),
-            reserved_units: AtomicU64::new(0),
-            confirmed: AtomicU64::new(0),
-            released: AtomicU64::new(0),
-            expired: AtomicU64::new(0),
-        }
-    }
-
-    pub(super) fn note(&self, what: ChannelFact) {
-        let ends = match what {
-            ChannelFact::Reserved { units } => {
-                self.reserved_units.fetch_add(units, Relaxed);
-                &self.reserved
-            }
-            ChannelFact::Ended(End::Confirmed) => &self.confirmed,
-            ChannelFact::Ended(End::Released) => &self.released,
-            ChannelFact::Ended(End::Expired) => &self.expired,
-            ChannelFact::Ended(End::Replaced | End::Reacquired) => return,
-        };
-        ends.fetch_add(1, Relaxed);
-    }
-
-    fn counts(&self) -> ChannelCounts {
-        ChannelCounts {
-            label: Arc::clone(&self.label),
-            reserved: self.reserved.load(Relaxed),
-            reserved_units: self.reserved_units.load(Relaxed),
-            confirmed: self.confirmed.load(Relaxed),
-            released: self.released.load(Relaxed),
-            expired: self.expired.load(Relaxed),
-        }
+        Self { label, tally: Tally::default() }
     }
 }
 
@@ -261,13 +221,17 @@ impl Inventory {
     /// let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE).with_channel(mobile);
     /// inventory.reserve_with(&request)?.confirm()?;
     /// let counts = inventory.channel_counts();
-    /// assert_eq!((&*counts[0].label, counts[0].reserved, counts[0].confirmed), ("mobile", 1, 1));
+    /// assert_eq!((&*counts[0].label, counts[0].counts.reserved, counts[0].counts.confirmed), ("mobile", 1, 1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn channel_counts(&self) -> Vec<ChannelCounts> {
-        let named = |&(index, _): &(usize, &ChannelTally)| index != NO_CHANNEL as usize && index <= CHANNELS_MAX;
-        self.channels.iter().filter(named).map(|(_, tally)| tally.counts()).collect()
+        let named = |&(index, _): &(usize, &ChannelTally)| index != NO_CHANNEL as usize;
+        let counts = |(_, channel): (usize, &ChannelTally)| {
+            let (label, counts) = (Arc::clone(&channel.label), channel.tally.counts());
+            ChannelCounts { label, counts }
+        };
+        self.channels.iter().filter(named).map(counts).collect()
     }
 
     /// Sets one counter of the `metrics` facade for each of [`counts`](Self::counts): `earmark_reserved_total`,
@@ -282,17 +246,6 @@ impl Inventory {
     pub fn publish_metrics(&self) {
         for (name, count) in self.counts().each() {
             metrics::counter!(format!("earmark_{name}_total")).absolute(count);
-        }
-    }
-
-    /// Counts for a channel; nothing to do for a reservation that named none.
-    #[inline]
-    pub(super) fn note_channel(&self, channel: u16, what: ChannelFact) {
-        if channel == NO_CHANNEL {
-            return;
-        }
-        if let Some(tally) = self.channels.get(usize::from(channel)) {
-            tally.note(what);
         }
     }
 

@@ -46,8 +46,9 @@ impl Table {
         }
     }
 
-    /// Declares a line, or finds it declared in the same words.
-    pub(crate) fn declare(&self, spec: LineSpec) -> Result<StockId, Undeclared> {
+    /// Declares a line, or finds it declared in the same words. `fresh` is told of a new one before anybody
+    /// can name it.
+    pub(crate) fn declare(&self, spec: LineSpec, fresh: impl FnOnce(StockId)) -> Result<StockId, Undeclared> {
         let mut space = [0; KEY_BYTES_MAX];
         let key = encode(&spec.sku, spec.location.as_deref(), &mut space);
         let _one_at_a_time = self.declaring.lock();
@@ -60,6 +61,7 @@ impl Table {
         if index >= self.lines_max || self.counters.grow(index).is_none() {
             return Err(Undeclared::Full);
         }
+        fresh(id);
         let LineSpec { sku, location, category } = spec;
         self.lines.push(Line { name: LineName { sku, location, category, id }, ledger: Mutex::new(Ledger::default()) });
         self.names.insert(key.into(), id);

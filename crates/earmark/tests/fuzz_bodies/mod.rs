@@ -107,14 +107,16 @@ fn operation(
     match (bytes.next() % 24, id) {
         (0, _) => drop(inventory.receive(line, item.quantity, &cause)),
         (1, _) => drop(inventory.adjust(line, bytes.wide() as i32, &cause)),
-        (2, _) => drop(inventory.adjust_set(line, bytes.wide(), bytes.wide(), &cause)),
+        (2, _) => drop(inventory.adjust_set(line, Count { expected: bytes.wide(), counted: bytes.wide() }, &cause)),
         (3, _) => drop(inventory.block(line, item.quantity, "damaged", &cause)),
         (4, _) => drop(inventory.unblock(line, item.quantity, "damaged", &cause)),
         (5, _) => drop(inventory.set_safety_stock(line, bytes.wide(), &cause)),
         (6, _) => drop(inventory.ship(line, item.quantity, &cause)),
         (7, _) => drop(inventory.cancel_order(line, item.quantity, &cause)),
         (8, _) => drop(inventory.transfer(line, other, item.quantity, &cause)),
-        (9, _) => drop(if flavour & 1 == 0 { inventory.reinstate(line) } else { inventory.retire(line) }),
+        (9, _) => {
+            drop(if flavour & 1 == 0 { inventory.reinstate(line, &cause) } else { inventory.retire(line, &cause) })
+        }
         (10, Some(id)) => drop(inventory.confirm(id)),
         (11, Some(id)) => drop(inventory.release(id)),
         (12, Some(id)) => drop(inventory.extend(id, bytes.ttl())),

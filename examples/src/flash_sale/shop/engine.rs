@@ -101,7 +101,7 @@ impl Shop for EngineShop {
         if !snapshot.settled {
             audit.push("the snapshot of all lines did not settle, though nobody bought".into());
         }
-        let channels = self.inventory.channel_counts().into_iter().filter(|counts| counts.reserved > 0);
+        let channels = self.inventory.channel_counts().into_iter().filter(|counts| counts.counts.reserved > 0);
         let channels = channels.map(|counts| {
             let figures = [counts.reserved, counts.confirmed, counts.released, counts.expired];
             (counts.label.to_string(), figures)

@@ -4,7 +4,7 @@ use super::classes;
 use super::ops::{Dice, Step};
 use super::said::{KeySaid, key_said};
 use super::world::{Check, Command, World, ensure};
-use crate::inventory::{Cause, Levels};
+use crate::inventory::{Cause, Count, Levels};
 use crate::{BLOCK_REASONS_MAX, NameError, Quantity, StockError, StockId, UNITS_MAX};
 
 type Answer = Result<Levels, StockError>;
@@ -62,7 +62,7 @@ impl World<'_> {
         if !before.is_empty() {
             return self.one_of(what, found, &before.into_iter().map(Err).collect::<Vec<_>>());
         }
-        let command = format!("{what} {line} {arguments}");
+        let command = format!("{what} {line} {arguments}, {}", told(cause));
         if self.keyed(cause.key, &command, found, key_said!(StockError, found))? {
             return Ok(());
         }
@@ -75,7 +75,22 @@ impl World<'_> {
         match judge(books, available, now) {
             Ok(changed) => {
                 books.last = Some((what, cause.source.clone(), cause.external_ref.clone(), now));
-                self.truth.counts.stock_changes += u64::from(changed);
+                let (now, before) = (&self.truth.lines[line.index()], &saved);
+                let more = |now: u32, before: u32| u64::from(now.saturating_sub(before));
+                let counts = &mut self.truth.counts;
+                counts.stock_changes += u64::from(changed);
+                match what {
+                    "receive" => counts.received_units += more(now.on_hand, before.on_hand),
+                    "adjust" | "adjust_set" => {
+                        counts.adjusted_up_units += more(now.on_hand, before.on_hand);
+                        counts.adjusted_down_units += more(before.on_hand, now.on_hand);
+                    }
+                    "block" => counts.blocked_units += more(now.blocked(), before.blocked()),
+                    "unblock" => counts.unblocked_units += more(before.blocked(), now.blocked()),
+                    "ship" => counts.shipped_units += more(before.committed, now.committed),
+                    "cancel_order" => counts.cancelled_units += more(before.committed, now.committed),
+                    _ => {}
+                }
                 let Ok(levels) = found else { return Err(format!("{what} {arguments}: {found:?}, of {saved:?}")) };
                 self.touched([line]);
                 self.same(what, &levels.line, &line)?;
@@ -135,7 +150,7 @@ impl World<'_> {
             let counted = (i64::from(on_hand) + delta).max(0) as u32;
             expected = if dice.roll(3) == 0 { on_hand + 1 } else { on_hand };
             (what, arguments) = ("adjust_set", format!("{expected} {counted}"));
-            found = self.engine.adjust_set(line, expected, counted, &cause);
+            found = self.engine.adjust_set(line, Count { expected, counted }, &cause);
             return self.commanded(what, arguments, line, &cause, &found, |books, available, _| {
                 if books.on_hand != expected {
                     return Err(vec![StockError::Unexpected { line, expected, found: books.on_hand }]);
@@ -271,7 +286,6 @@ impl World<'_> {
             true => ("ship", self.engine.ship(line, quantity, &cause)),
             false => ("cancel_order", self.engine.cancel_order(line, quantity, &cause)),
         };
-        let counted = self.truth.counts.stock_changes;
         self.commanded(what, format!("{units}"), line, &cause, &found, |books, _, _| {
             let right = out_of(line, books.committed, units);
             if !right.is_empty() {
@@ -280,13 +294,7 @@ impl World<'_> {
             books.committed -= units;
             books.on_hand -= if ship { units } else { 0 };
             Ok(true)
-        })?;
-        let counts = &mut self.truth.counts;
-        if counts.stock_changes > counted {
-            let sum = if ship { &mut counts.shipped_units } else { &mut counts.cancelled_units };
-            *sum += u64::from(units);
-        }
-        Ok(())
+        })
     }
 
     pub(super) fn transfer(&mut self, step: Step) -> Check {
@@ -311,7 +319,7 @@ impl World<'_> {
         if !before.is_empty() {
             return self.one_of("transfer", &found, &before.into_iter().map(Err).collect::<Vec<_>>());
         }
-        let command = format!("transfer {from} {to} {units}");
+        let command = format!("transfer {from} {to} {units}, {}", told(cause));
         if self.keyed(cause.key, &command, &found, key_said!(StockError, &found))? {
             return Ok(());
         }
@@ -327,6 +335,7 @@ impl World<'_> {
                 self.truth.lines[from.index()].on_hand -= units;
                 self.truth.lines[to.index()].on_hand += units;
                 self.truth.counts.stock_changes += 2;
+                self.truth.counts.transferred_units += u64::from(units);
                 let now = self.truth.now;
                 for (line, what) in [(from, "transfer_out"), (to, "transfer_in")] {
                     let last = (what, cause.source.clone(), cause.external_ref.clone(), now);
@@ -343,12 +352,14 @@ impl World<'_> {
     }
 
     pub(super) fn retire(&mut self, step: Step, retire: bool) -> Check {
-        let line = self.line(step.a);
+        let mut dice = Dice::of(step);
+        let line = self.line(dice.word());
+        let cause = self.cause(&mut dice);
         let (what, found) = match retire {
-            true => ("retire", self.engine.retire(line)),
-            false => ("reinstate", self.engine.reinstate(line)),
+            true => ("retire", self.engine.retire(line, &cause)),
+            false => ("reinstate", self.engine.reinstate(line, &cause)),
         };
-        self.commanded(what, String::new(), line, &Cause::none(), &found, |books, _, _| {
+        self.commanded(what, String::new(), line, &cause, &found, |books, _, _| {
             let changed = books.retired != retire;
             books.retired = retire;
             Ok(changed)
@@ -370,6 +381,11 @@ impl World<'_> {
         let last = last.map(|last| (last.what, last.source, last.external_ref, last.at.as_millis()));
         self.same("last_change", &last, &books.last)
     }
+}
+
+/// What of a cause makes another command.
+fn told(cause: &Cause) -> String {
+    format!("{:?} {:?}", cause.source, cause.external_ref)
 }
 
 fn bad_reason(reason: &str) -> Option<StockError> {

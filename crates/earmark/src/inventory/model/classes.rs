@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::inventory::{Advanced, Late, State};
 use crate::{
-    ConfirmError, DeclareError, End, ExtendError, KeyError, OwnerCap, PartError, PaymentError, Phase, ReacquireError,
-    ReleaseError, ReplaceError, RequestError, ReserveError, StockError, Table,
+    ChannelError, ConfirmError, DeclareError, End, ExtendError, KeyError, OwnerCap, PartError, PaymentError, Phase,
+    ReacquireError, ReleaseError, ReplaceError, RequestError, ReserveError, ReviewError, StockError, Table,
 };
 
 /// A match without a wildcard, and the list of everything it can answer.
@@ -43,6 +43,8 @@ classes!(REQUEST, request, RequestError, {
     RequestError::TtlTooLong { .. } => "ttl_too_long",
     RequestError::MetadataTooLong { .. } => "metadata_too_long",
     RequestError::UnknownChannel => "unknown_channel",
+    RequestError::NoOwner => "no_owner",
+    RequestError::WholeOnly => "whole_only",
 });
 classes!(KEY, key, KeyError, { KeyError::Reused => "reused", KeyError::InFlight => "in_flight", });
 classes!(OWNER_CAP, owner_cap, OwnerCap, {
@@ -83,6 +85,8 @@ classes!(RELEASE, release, Result<(), ReleaseError>, {
     Err(ReleaseError::NotFound { .. }) => "not_found",
     Err(ReleaseError::Ended { .. }) => "ended",
     Err(ReleaseError::Contended { .. }) => "contended",
+    Err(ReleaseError::Key(_)) => "key",
+    Err(ReleaseError::Full(_)) => "full",
 });
 classes!(PART, part, Result<(), PartError>, {
     Ok(()) => "ok",
@@ -92,6 +96,8 @@ classes!(PART, part, Result<(), PartError>, {
     Err(PartError::NotHeld { .. }) => "not_held",
     Err(PartError::NoItems { .. }) => "no_items",
     Err(PartError::Whole { .. }) => "whole",
+    Err(PartError::Key(_)) => "key",
+    Err(PartError::Full(_)) => "full",
 });
 classes!(EXTEND, extend, Result<(), ExtendError>, {
     Ok(()) => "ok",
@@ -115,6 +121,20 @@ classes!(REACQUIRE, reacquire, Result<Late, ReacquireError>, {
     Err(ReacquireError::Ended { .. }) => "ended",
     Err(ReacquireError::Contended { .. }) => "contended",
     Err(ReacquireError::Short { .. }) => "short",
+    Err(ReacquireError::Key(_)) => "key",
+    Err(ReacquireError::Full(_)) => "full",
+});
+classes!(REVIEW, review, Result<(), ReviewError>, {
+    Ok(()) => "ok",
+    Err(ReviewError::NotFound { .. }) => "not_found",
+    Err(ReviewError::Ended { .. }) => "ended",
+    Err(ReviewError::Contended { .. }) => "contended",
+    Err(ReviewError::NotInReview { .. }) => "not_in_review",
+});
+classes!(CHANNEL, channel, Result<(), ChannelError>, {
+    Ok(()) => "ok",
+    Err(ChannelError::Name(_)) => "name",
+    Err(ChannelError::Full(_)) => "full",
 });
 classes!(REPLACE, replace, Result<(), ReplaceError>, {
     Ok(()) => "ok",
@@ -186,6 +206,7 @@ pub(super) const SETTINGS: &[&str] = &[
     "items_max",
     "owners_max",
     "keys_max",
+    "channels_max",
     "sweep_budget",
     "time_slack",
     "ended_retention",
@@ -208,6 +229,8 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("payment", PAYMENT),
     ("reacquire", REACQUIRE),
     ("replace", REPLACE),
+    ("review", REVIEW),
+    ("channel", CHANNEL),
     ("declare", DECLARE),
     ("stock", STOCK),
     ("state", STATE),
@@ -225,6 +248,7 @@ const EXCLUDED: &[(&str, &str)] = &[
     ("payment", "contended"),
     ("reacquire", "contended"),
     ("replace", "contended"),
+    ("review", "contended"),
 ];
 
 /// How often each class was seen.

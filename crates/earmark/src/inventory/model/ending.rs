@@ -12,7 +12,7 @@ use crate::error::ShortItem;
 use crate::inventory::{CloseMode, Item, Key, Late, Resolution, State};
 use crate::{
     ConfirmError, End, ExtendError, PartError, PaymentError, PendingPolicy, Phase, Quantity, ReacquireError,
-    ReservationId, StockId, Timestamp,
+    ReleaseError, ReservationId, ReviewError, StockId, Timestamp,
 };
 
 impl World<'_> {
@@ -49,9 +49,31 @@ impl World<'_> {
     }
 
     pub(super) fn release(&mut self, step: Step) -> Check {
-        let id = self.id(step.a);
-        let found = self.engine.release(id);
-        self.check_release(id, &found)
+        let mut dice = Dice::of(step);
+        let id = self.id(dice.word());
+        match self.key(dice.word()) {
+            Some(key) => self.release_keyed(id, key),
+            None => {
+                let found = self.engine.release(id);
+                self.check_release(id, &found)
+            }
+        }
+    }
+
+    pub(super) fn release_keyed(&mut self, id: ReservationId, key: Key) -> Check {
+        let found = self.engine.release_with(id, key);
+        self.noted(Command::Release(id, key));
+        if let Err(ReleaseError::Key(error)) = &found {
+            self.see("key", classes::key(error));
+        }
+        let command = format!("release {id}");
+        if self.keyed(Some(key), &command, &found, key_said!(ReleaseError, &found))? {
+            self.see("release", classes::release(&found));
+            return Ok(());
+        }
+        self.check_release(id, &found)?;
+        self.remember(Some(key), command, &found);
+        Ok(())
     }
 
     pub(super) fn extend(&mut self, step: Step) -> Check {
@@ -73,7 +95,7 @@ impl World<'_> {
             return self.same("extend", &found, &Err(ExtendError::LifeUsedUp { id, max }));
         }
         self.same("extend", &found, &Ok(Timestamp::from_millis(next)))?;
-        self.truth.counts.extended += u64::from(next > current);
+        self.truth.count_of(id, |counts| counts.extended += u64::from(next > current));
         self.set_deadline(id, Phase::Reserved, next);
         Ok(())
     }
@@ -112,17 +134,51 @@ impl World<'_> {
             let most = Quantity::new(crate::UNITS_MAX).unwrap_or(Quantity::ONE);
             part.extend([Item { line: StockId::new(0), quantity: most }; 2]);
         }
-        let found = if confirm { self.engine.confirm_part(id, &part) } else { self.engine.release_part(id, &part) };
+        let key = self.key(dice.word());
+        self.part_keyed(id, &part, key, confirm)
+    }
+
+    pub(super) fn part_keyed(&mut self, id: ReservationId, part: &[Item], key: Option<Key>, confirm: bool) -> Check {
+        let found = match (confirm, key) {
+            (true, Some(key)) => self.engine.confirm_part_with(id, part, key),
+            (true, None) => self.engine.confirm_part(id, part),
+            (false, Some(key)) => self.engine.release_part_with(id, part, key),
+            (false, None) => self.engine.release_part(id, part),
+        };
+        if let Some(key) = key {
+            self.noted(Command::Part(id, part.to_vec(), key, confirm));
+        }
+        if let Err(PartError::Key(error)) = &found {
+            self.see("key", classes::key(error));
+        }
         self.see("part", classes::part(&found));
         let mut asked: BTreeMap<StockId, u64> = BTreeMap::new();
-        for item in &part {
+        for item in part {
             *asked.entry(item.line).or_default() += u64::from(item.quantity.get());
         }
-        if found == Err(PartError::NoItems { id }) {
+        let command = format!("{} {id} {asked:?}", if confirm { "confirm_part" } else { "release_part" });
+        if self.keyed(key, &command, &found, key_said!(PartError, &found))? {
+            return Ok(());
+        }
+        self.check_part(id, part, asked, confirm, &found)?;
+        self.remember(key, command, &found);
+        Ok(())
+    }
+
+    fn check_part(
+        &mut self,
+        id: ReservationId,
+        part: &[Item],
+        asked: BTreeMap<StockId, u64>,
+        confirm: bool,
+        found: &Result<(), PartError>,
+    ) -> Check {
+        let held = self.truth.items(id);
+        if *found == Err(PartError::NoItems { id }) {
             ensure!(part.is_empty(), "part: {found:?} of {part:?}");
             return Ok(());
         }
-        let Some(_) = self.lost("part", id, said!(PartError, &found, id))? else { return Ok(()) };
+        let Some(_) = self.lost("part", id, said!(PartError, found, id))? else { return Ok(()) };
         let mut right = Vec::new();
         if part.is_empty() {
             right.push(PartError::NoItems { id });
@@ -137,7 +193,7 @@ impl World<'_> {
         if !confirm && whole && right.is_empty() {
             right.push(PartError::Whole { id });
         }
-        if let Err(error) = &found {
+        if let Err(error) = found {
             return self.one_of("part", error, &right);
         }
         ensure!(right.is_empty(), "part: ok of {part:?}, expected one of {right:?}");
@@ -145,9 +201,12 @@ impl World<'_> {
         let asked: BTreeMap<StockId, u32> = asked.into_iter().map(|(line, units)| (line, units as u32)).collect();
         if confirm {
             self.truth.end(id, End::Confirmed, &asked);
-        } else if let Some(held) = self.truth.all.get_mut(&id) {
+            return Ok(());
+        }
+        let units: u64 = asked.values().map(|units| u64::from(*units)).sum();
+        self.truth.count_of(id, |counts| counts.released_units += units);
+        if let Some(held) = self.truth.all.get_mut(&id) {
             for (line, units) in asked {
-                self.truth.counts.released_units += u64::from(units);
                 if let Some(left) = held.items.get_mut(&line) {
                     *left -= units;
                 }
@@ -191,12 +250,12 @@ impl World<'_> {
     }
 
     fn moved(&mut self, id: ReservationId, begin: bool, deadline: u64) {
-        let (was, counts) = (self.truth.all[&id].state, &mut self.truth.counts);
-        let (phase, count) = match begin {
-            true => (Phase::Paying, &mut counts.payments_begun),
-            false => (Phase::PaymentPending, &mut counts.payments_pending),
-        };
-        *count += u64::from(was != State::Live(phase));
+        let phase = if begin { Phase::Paying } else { Phase::PaymentPending };
+        let moved = u64::from(self.truth.all[&id].state != State::Live(phase));
+        self.truth.count_of(id, |counts| match begin {
+            true => counts.payments_begun += moved,
+            false => counts.payments_pending += moved,
+        });
         self.set_deadline(id, phase, deadline);
     }
 
@@ -230,6 +289,7 @@ impl World<'_> {
         let found = self.engine.resolve_reviews(&ids, if confirm { Resolution::Confirm } else { Resolution::Release });
         self.same("resolve_reviews: answers", &found.len(), &ids.len())?;
         for (id, found) in ids.into_iter().zip(found) {
+            self.see("review", classes::review(&found));
             match self.truth.stand(id) {
                 Stand::Live(Phase::InReview) => {
                     self.same("resolve_reviews", &found, &Ok(()))?;
@@ -240,9 +300,11 @@ impl World<'_> {
                         false => self.truth.end(id, End::Released, &BTreeMap::new()),
                     }
                 }
-                Stand::Live(_) => self.same("resolve_reviews", &found, &Err(ConfirmError::NotFound { id }))?,
+                Stand::Live(phase) => {
+                    self.same("resolve_reviews", &found, &Err(ReviewError::NotInReview { id, phase }))?
+                }
                 Stand::Ended(..) | Stand::Unknown => {
-                    self.lost("resolve_reviews", id, said!(ConfirmError, &found, id))?;
+                    self.lost("resolve_reviews", id, said!(ReviewError, &found, id))?;
                 }
             }
         }
@@ -260,14 +322,41 @@ impl World<'_> {
             1 | 2 if !parked.is_empty() => parked[dice.roll(parked.len() as u64) as usize],
             _ => self.id(dice.word()),
         };
+        let key = self.key(dice.word());
+        self.late_keyed(id, key)
+    }
+
+    pub(super) fn late_keyed(&mut self, id: ReservationId, key: Option<Key>) -> Check {
+        while self.truth.swept_some > 0 {
+            self.swept_once(false)?;
+        }
         let unswept = self.truth.due.contains(&id);
-        let found = self.engine.confirm_or_reacquire(id);
+        let found = match key {
+            Some(key) => self.engine.confirm_or_reacquire_with(id, key),
+            None => self.engine.confirm_or_reacquire(id),
+        };
+        if let Some(key) = key {
+            self.noted(Command::Late(id, key));
+        }
+        if let Err(ReacquireError::Key(error)) = &found {
+            self.see("key", classes::key(error));
+        }
         self.see("reacquire", classes::reacquire(&found));
+        let command = format!("confirm_or_reacquire {id}");
+        if self.keyed(key, &command, &found, key_said!(ReacquireError, &found))? {
+            return Ok(());
+        }
+        self.check_late(id, unswept, &found)?;
+        self.remember(key, command, &found);
+        Ok(())
+    }
+
+    fn check_late(&mut self, id: ReservationId, unswept: bool, found: &Result<Late, ReacquireError>) -> Check {
         let items = self.truth.items(id);
         match self.truth.stand(id) {
             Stand::Ended(End::Expired, may_forget) => {
                 let forgettable = may_forget || self.is_parked_no_more(id);
-                if found == Err(ReacquireError::NotFound { id }) {
+                if *found == Err(ReacquireError::NotFound { id }) {
                     ensure!(
                         forgettable && !unswept,
                         "late: {id} not found, but what it held is remembered: {:?}, of {:?}",
@@ -298,8 +387,8 @@ impl World<'_> {
                 if right.is_empty() {
                     right.push(Ok(Late::Reacquired));
                 }
-                self.one_of("late", &found, &right)?;
-                if found == Ok(Late::Reacquired) {
+                self.one_of("late", found, &right)?;
+                if *found == Ok(Late::Reacquired) {
                     self.touched(items.keys().copied());
                     self.truth.due.remove(&id);
                     self.truth.end(id, End::Reacquired, &items);
@@ -307,12 +396,12 @@ impl World<'_> {
                 Ok(())
             }
             Stand::Live(_) => {
-                self.same("late", &found, &Ok(Late::InTime))?;
+                self.same("late", found, &Ok(Late::InTime))?;
                 self.touched(items.keys().copied());
                 self.truth.end(id, End::Confirmed, &items);
                 Ok(())
             }
-            Stand::Ended(..) | Stand::Unknown => self.lost("late", id, said!(ReacquireError, &found, id)).map(drop),
+            Stand::Ended(..) | Stand::Unknown => self.lost("late", id, said!(ReacquireError, found, id)).map(drop),
         }
     }
 

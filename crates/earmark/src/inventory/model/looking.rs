@@ -9,7 +9,7 @@ use super::ops::{Dice, Step};
 use super::reference::{Line, Stand};
 use super::said::Said;
 use super::world::{Check, TURNS, World, ensure};
-use crate::inventory::{Cause, ChannelCounts, Filter, Inventory, Item, Reservation, State};
+use crate::inventory::{Cause, ChannelCounts, Counts, Filter, Inventory, Item, Reservation, State};
 use crate::{
     DeclareError, End, FullError, LineSpec, NameError, Phase, Quantity, ReservationId, StockError, StockId, Table,
     Timestamp,
@@ -17,8 +17,8 @@ use crate::{
 
 /// How far time may run ahead of the last complete sweep.
 const LEAP_MAX: u64 = 1 << 35;
-/// Channel labels of one inventory.
-const CHANNELS_MAX: usize = 65_535;
+/// Channel labels that an inventory can be built for.
+const CHANNELS_MAX: usize = 65_534;
 
 impl World<'_> {
     pub(super) fn declare(&mut self, step: Step) -> Check {
@@ -56,6 +56,7 @@ impl World<'_> {
             }
             None => {
                 self.truth.lines.push(Line { sku, location, category, ..Line::default() });
+                self.truth.counts.declared += 1;
                 Ok(StockId::new(self.truth.lines.len() as u32 - 1))
             }
         };
@@ -67,6 +68,7 @@ impl World<'_> {
         for sku in ["SKU 0", "SKU 1"] {
             let line = self.engine.declare(LineSpec::new(sku)).map_err(|error| error.to_string())?;
             self.truth.lines.push(Line { sku: sku.to_owned(), ..Line::default() });
+            self.truth.counts.declared += 1;
             let quantity = Quantity::new(12).map_err(|error| error.to_string())?;
             let found = self.engine.receive(line, quantity, &Cause::none());
             self.check_received(line, quantity, &Cause::none(), &found)?;
@@ -100,25 +102,28 @@ impl World<'_> {
             return self.too_many_channels();
         }
         let label = format!("channel {}", step.b % 5);
-        let found = self.engine.channel(&label).map_err(|error| error.to_string())?;
+        let found = self.engine.channel(&label);
+        self.see("channel", classes::channel(&found.clone().map(drop)));
+        let found = found.map_err(|error| error.to_string())?;
         let at = self.truth.channels.iter().position(|counts| *counts.label == *label);
         if at.is_none() {
             let label = label.as_str().into();
-            let none = ChannelCounts { label, reserved: 0, reserved_units: 0, confirmed: 0, released: 0, expired: 0 };
-            self.truth.channels.push(none);
+            self.truth.channels.push(ChannelCounts { label, counts: Counts::default() });
         }
         let at = at.unwrap_or(self.truth.channels.len() - 1);
         self.same("channel", &usize::from(found.0), &(at + 1))?;
         let wrong = NameError { what: "channel", bytes: 0, bytes_max: 128 };
-        self.same("channel", &self.engine.channel(""), &Err(wrong.into()))
+        let found = self.engine.channel("");
+        self.see("channel", classes::channel(&found.clone().map(drop)));
+        self.same("channel", &found, &Err(wrong.into()))
     }
 
     /// One inventory for the whole run has as many channels as fit.
     fn too_many_channels(&mut self) -> Check {
         let mut run = self.run.borrow_mut();
         let crowded = run.crowded.get_or_insert_with(|| {
-            let crowded = Inventory::new();
-            for label in 1..CHANNELS_MAX {
+            let crowded = Inventory::builder().channels_max(CHANNELS_MAX).build().unwrap_or_default();
+            for label in 0..CHANNELS_MAX {
                 assert!(crowded.channel(&format!("{label}")).is_ok(), "channel {label} of {CHANNELS_MAX}");
             }
             crowded
@@ -126,6 +131,7 @@ impl World<'_> {
         let found = crowded.channel("one more");
         let full = FullError { table: Table::Channels, max: CHANNELS_MAX };
         run.tally.see("full", classes::full(&full.table));
+        run.tally.see("channel", classes::channel(&found.clone().map(drop)));
         drop(run);
         self.same("channel", &found, &Err(full.into()))
     }
@@ -368,6 +374,7 @@ impl World<'_> {
             "items_max" => b.items_max(if none { 0 } else { 65_537 }),
             "owners_max" => b.owners_max(size),
             "keys_max" => b.keys_max(size),
+            "channels_max" => b.channels_max(size),
             "sweep_budget" => b.sweep_budget(0),
             "time_slack" => b.time_slack(Duration::from_secs(3_601)),
             "ended_retention" => b.ended_retention(far),

@@ -193,7 +193,9 @@ impl Reference {
             self.counts.expired += 1;
             self.counts.expired_units += units;
             if let Some(channel) = held.channel {
-                self.channels[channel].expired += 1;
+                let counts = &mut self.channels[channel].counts;
+                counts.expired += 1;
+                counts.expired_units += units;
             }
             self.parked.push(id);
         }
@@ -301,12 +303,10 @@ impl Reference {
     pub(super) fn make(&mut self, reserved: Reserved, request: &ReserveRequest, items: BTreeMap<StockId, u32>) {
         let channel = request.channel.map(|channel| usize::from(channel.0) - 1);
         let units = items.values().map(|units| u64::from(*units)).sum::<u64>();
-        self.counts.reserved += 1;
-        self.counts.reserved_units += units;
-        if let Some(channel) = channel {
-            self.channels[channel].reserved += 1;
-            self.channels[channel].reserved_units += units;
-        }
+        self.count(channel, |counts| {
+            counts.reserved += 1;
+            counts.reserved_units += units;
+        });
         let held = Held {
             items,
             state: State::Live(Phase::Reserved),
@@ -340,8 +340,8 @@ impl Reference {
             self.lines[line.index()].committed += units;
         }
         let settled = settled.values().map(|units| u64::from(*units)).sum::<u64>();
-        let counts = &mut self.counts;
-        match end {
+        let channel = held.channel;
+        self.count(channel, |counts| match end {
             End::Confirmed => {
                 counts.confirmed += 1;
                 counts.confirmed_units += settled;
@@ -360,12 +360,20 @@ impl Reference {
                 counts.reacquired_units += settled;
             }
             End::Expired => {}
+        });
+    }
+
+    /// Counts for all, and for the channel.
+    pub(super) fn count(&mut self, channel: Option<usize>, count: impl Fn(&mut Counts)) {
+        count(&mut self.counts);
+        if let Some(channel) = channel {
+            count(&mut self.channels[channel].counts);
         }
-        match (end, held.channel) {
-            (End::Confirmed, Some(channel)) => self.channels[channel].confirmed += 1,
-            (End::Released, Some(channel)) => self.channels[channel].released += 1,
-            _ => {}
-        }
+    }
+
+    /// Counts for a reservation.
+    pub(super) fn count_of(&mut self, id: ReservationId, count: impl Fn(&mut Counts)) {
+        self.count(self.all.get(&id).and_then(|held| held.channel), count);
     }
 
     pub(super) fn items(&self, id: ReservationId) -> BTreeMap<StockId, u32> {

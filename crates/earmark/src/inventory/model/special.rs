@@ -126,6 +126,9 @@ impl World<'_> {
                 self.check_served(&request, &found[0])
             }
             Command::Confirm(id, key) => self.confirm_keyed(id, key),
+            Command::Release(id, key) => self.release_keyed(id, key),
+            Command::Part(id, part, key, confirm) => self.part_keyed(id, &part, Some(key), confirm),
+            Command::Late(id, key) => self.late_keyed(id, Some(key)),
             Command::Replace(old, request) => self.replace_with(old, request),
             Command::Receive(line, quantity, cause) => {
                 let found = self.engine.receive(line, quantity, &cause);

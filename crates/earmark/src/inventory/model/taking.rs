@@ -7,7 +7,10 @@ use super::ops::{self, Dice, Step};
 use super::said::{KeySaid, Said, key_said, said};
 use super::world::{Check, Command, World, ensure};
 use crate::inventory::{Channel, Item, ReserveRequest, Reserved, Shortage};
-use crate::{ConfirmError, End, Phase, Quantity, ReleaseError, ReservationId, ReserveError, StockId, Table, UNITS_MAX};
+use crate::{
+    ConfirmError, End, Phase, Quantity, ReleaseError, RequestError, ReservationId, ReserveError, StockId, Table,
+    UNITS_MAX,
+};
 
 impl World<'_> {
     pub(super) fn reserve(&mut self, step: Step, by_name: bool) -> Check {
@@ -256,7 +259,9 @@ impl World<'_> {
     pub(super) fn replace(&mut self, step: Step) -> Check {
         let mut dice = Dice::of(step);
         let mut request = self.request(step, &mut dice);
-        request.shortage = Shortage::Refuse;
+        if dice.roll(10) > 0 {
+            request.shortage = Shortage::Refuse;
+        }
         let mut old = self.id(dice.word());
         if dice.roll(3) > 0 {
             let owned = |id: &&ReservationId| self.truth.all[*id].owner.is_some();
@@ -282,8 +287,11 @@ impl World<'_> {
             let form: Vec<_> = form.into_iter().map(Error::Reserve).collect();
             return self.one_of("replace", &found, &form.into_iter().map(Err).collect::<Vec<_>>());
         }
+        if request.shortage == Shortage::TakeRest {
+            return self.same("replace", &found, &Err(ReserveError::from(RequestError::WholeOnly).into()));
+        }
         let Some(owner) = request.owner else {
-            return self.same("replace", &found, &Err(Error::NotOwner { id: old }));
+            return self.same("replace", &found, &Err(ReserveError::from(RequestError::NoOwner).into()));
         };
         let command = format!("{} for {old}", command("replace", &request));
         let key_said = match &found {
