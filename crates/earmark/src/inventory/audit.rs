@@ -197,6 +197,27 @@ pub struct Usage {
     pub ring_entries: Option<usize>,
 }
 
+#[cfg(feature = "metrics")]
+impl Usage {
+    /// Each number that is known, with its name.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let of = |number: usize| Some(number as u64);
+        [
+            ("lines", of(self.lines)),
+            ("slots", of(self.slots)),
+            ("slots_retired", Some(self.slots_retired)),
+            ("extras", of(self.extras)),
+            ("owners", of(self.owners)),
+            ("keys", of(self.keys)),
+            ("channels", of(self.channels)),
+            ("expired_remembered", of(self.expired_remembered)),
+            ("ring_entries", self.ring_entries.map(|entries| entries as u64)),
+        ]
+        .into_iter()
+        .filter_map(|(name, number)| Some((name, number?)))
+    }
+}
+
 impl Inventory {
     /// How full every table is. Cheap, but not for the hot path.
     ///

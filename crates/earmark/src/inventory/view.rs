@@ -234,8 +234,10 @@ impl Inventory {
         self.channels.iter().filter(named).map(counts).collect()
     }
 
-    /// Sets one counter of the `metrics` facade for each of [`counts`](Self::counts): `earmark_reserved_total`,
-    /// and so on. Call it whenever the numbers should be fresh, say before a scrape.
+    /// Sets one counter of the `metrics` facade for each of [`counts`](Self::counts), `earmark_reserved_total`
+    /// and so on; the same for each channel with its label, `earmark_channel_reserved_total{channel="mobile"}`;
+    /// and a gauge for each number of [`usage`](Self::usage), `earmark_owners`. Call it whenever the numbers
+    /// should be fresh, say before a scrape.
     ///
     /// ```
     /// # use earmark::*;
@@ -246,6 +248,15 @@ impl Inventory {
     pub fn publish_metrics(&self) {
         for (name, count) in self.counts().each() {
             metrics::counter!(format!("earmark_{name}_total")).absolute(count);
+        }
+        for ChannelCounts { label, counts } in self.channel_counts() {
+            for (name, count) in counts.each() {
+                let channel = label.to_string();
+                metrics::counter!(format!("earmark_channel_{name}_total"), "channel" => channel).absolute(count);
+            }
+        }
+        for (name, number) in self.usage().each() {
+            metrics::gauge!(format!("earmark_{name}")).set(number as f64);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use earmark::{Cause, Channel, Driver, Inventory, LineSpec, Quantity, StockId, Ttl};
+use earmark::{Cause, Channel, Counts, Driver, Inventory, LineSpec, Quantity, StockId, Ttl};
 use earmark_testkit::history::{Op, Outcome};
 
 use super::super::SaleClock;
@@ -101,10 +101,11 @@ impl Shop for EngineShop {
         if !snapshot.settled {
             audit.push("the snapshot of all lines did not settle, though nobody bought".into());
         }
-        let channels = self.inventory.channel_counts().into_iter().filter(|counts| counts.counts.reserved > 0);
-        let channels = channels.map(|counts| {
-            let figures = [counts.reserved, counts.confirmed, counts.released, counts.expired];
-            (counts.label.to_string(), figures)
+        let channels = self.inventory.channel_counts().into_iter().filter(|channel| channel.counts.reserved > 0);
+        let channels = channels.map(|channel| {
+            let Counts { reserved, confirmed, released, expired, .. } = channel.counts;
+            let figures = [reserved, confirmed, released, expired];
+            (channel.label.to_string(), figures)
         });
         Closing { finals, audit, channels: channels.collect() }
     }

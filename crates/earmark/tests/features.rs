@@ -1,0 +1,245 @@
+//! The optional features, each at work.
+#![cfg(any(feature = "serde", feature = "tracing", feature = "metrics", feature = "quanta"))]
+
+use earmark::*;
+
+#[allow(dead_code, reason = "not every feature needs it")]
+fn stocked() -> (Inventory, StockId) {
+    let inventory = Inventory::new();
+    let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
+    let _ = inventory.receive(tee, Quantity::new(9).unwrap(), &Cause::none()).unwrap();
+    (inventory, tee)
+}
+
+#[cfg(feature = "serde")]
+mod serde {
+    use serde_json::{Value, from_value, json, to_value};
+
+    use super::*;
+
+    fn round<T>(value: T, wire: Value)
+    where
+        T: ::serde::Serialize + for<'de> ::serde::Deserialize<'de> + PartialEq + std::fmt::Debug,
+    {
+        assert_eq!(to_value(&value).unwrap(), wire);
+        assert_eq!(from_value::<T>(wire).unwrap(), value);
+    }
+
+    #[test]
+    fn nouns_go_out_and_come_back() {
+        round(Quantity::new(3).unwrap(), json!(3));
+        round(Ttl::secs(2).unwrap(), json!(2_000));
+        round(Timestamp::from_millis(7), json!(7));
+        round(Owner::from_bits(255), json!("000000000000000000000000000000ff"));
+        round(Key::from_bits(u128::MAX), json!("ffffffffffffffffffffffffffffffff"));
+        round(End::Reacquired, json!("reacquired"));
+        round(Phase::PaymentPending, json!("payment_pending"));
+        round(PendingPolicy::Review, json!("review"));
+        round(Shortage::TakeRest, json!("take_rest"));
+        round(Resolution::Confirm, json!("confirm"));
+        round(Count { expected: 4, counted: 3 }, json!({ "expected": 4, "counted": 3 }));
+        round(
+            LineSpec::new("TEE").with_location("berlin"),
+            json!({ "sku": "TEE", "location": "berlin", "category": null }),
+        );
+        let (inventory, tee) = stocked();
+        let id = inventory.reserve(tee, Quantity::ONE, Ttl::MAX).unwrap().detach();
+        round(id, json!(id.to_string()));
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_or_unknown_is_refused() {
+        assert!(from_value::<Quantity>(json!(0)).is_err());
+        assert!(from_value::<Quantity>(json!(1u64 << 30)).is_err());
+        assert!(from_value::<Ttl>(json!(0)).is_err());
+        assert!(from_value::<ReservationId>(json!("e0")).is_err());
+        for owner in [json!("+0000000000000000000000000000001"), json!("ff"), json!(255), json!("g".repeat(32))] {
+            assert!(from_value::<Owner>(owner.clone()).is_err(), "{owner}");
+        }
+        let misspelt = json!({ "sku": "TEE", "loction": "berlin" });
+        let error = from_value::<LineSpec>(misspelt).unwrap_err().to_string();
+        assert!(error.contains("loction"), "{error}");
+    }
+
+    #[test]
+    fn answers_are_written_whole() {
+        let (inventory, tee) = stocked();
+        let request = ReserveRequest::new(Ttl::MAX).with_item(tee, Quantity::ONE);
+        let request = request.with_owner(Owner::from_bits(1)).with_key(Key::from_bits(2));
+        let guard = inventory.reserve_with(&request).unwrap();
+        let id = guard.id();
+        assert_eq!(to_value(guard.reserved()).unwrap()["id"], id.to_string());
+        let found = to_value(inventory.get(id).unwrap()).unwrap();
+        assert_eq!(found["owner"], "00000000000000000000000000000001");
+        assert_eq!(found["key"], "00000000000000000000000000000002");
+        assert_eq!(
+            (&found["state"], &found["remaining"]["secs"]),
+            (&json!({ "live": "reserved" }), &json!(400 * 86_400))
+        );
+        assert_eq!(to_value(inventory.levels(tee).unwrap()).unwrap()["available"], 8);
+        assert_eq!(to_value(inventory.counts()).unwrap()["reserved"], 1);
+        assert_eq!(to_value(inventory.usage()).unwrap()["lines"], 1);
+        assert_eq!(to_value(inventory.verify()).unwrap()["differences"], json!([]));
+    }
+}
+
+#[cfg(feature = "tracing")]
+mod tracing {
+    use std::sync::{Arc, Mutex};
+
+    use ::tracing::field::{Field, Visit};
+    use ::tracing::span::{Attributes, Id, Record};
+    use ::tracing::{Event, Level, Metadata, Subscriber};
+
+    use super::*;
+
+    /// Keeps every event as text, and panics at one if told to.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<(Level, String)>>>, bool);
+
+    struct Text(String);
+
+    impl Visit for Text {
+        fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+            self.0.push_str(&format!("{field}={value:?}"));
+        }
+    }
+
+    impl Subscriber for Kept {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target() == "earmark"
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, event: &Event<'_>) {
+            let mut text = Text(String::new());
+            event.record(&mut text);
+            self.0.lock().unwrap().push((*event.metadata().level(), text.0));
+            if self.1 {
+                std::panic::panic_any(Bomb);
+            }
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    /// A payload whose drop panics too.
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    fn sell(inventory: &Inventory, tee: StockId) {
+        inventory.reserve(tee, Quantity::ONE, Ttl::MAX).unwrap().confirm().unwrap();
+        assert!(inventory.reserve(tee, Quantity::new(9).unwrap(), Ttl::MAX).is_err());
+    }
+
+    #[test]
+    fn every_change_is_an_event_and_a_refusal_is_one_at_debug_level() {
+        let kept = Kept::default();
+        ::tracing::subscriber::with_default(kept.clone(), || {
+            let (inventory, tee) = stocked();
+            sell(&inventory, tee);
+        });
+        let events = kept.0.lock().unwrap();
+        let seen: Vec<_> =
+            events.iter().map(|(level, text)| (*level, text.split([' ', '{']).next().unwrap())).collect();
+        let (trace, debug) = (Level::TRACE, Level::DEBUG);
+        let facts = ["fact=Declared", "fact=Stock", "fact=Reserved", "fact=Ended"].map(|fact| (trace, fact));
+        assert_eq!(seen[..4], facts);
+        assert_eq!(seen[4..], [(debug, "fact=Refused")]);
+    }
+
+    #[test]
+    fn a_subscriber_that_panics_breaks_nothing() {
+        let kept = Kept(Arc::default(), true);
+        ::tracing::subscriber::with_default(kept.clone(), || {
+            let (inventory, tee) = stocked();
+            sell(&inventory, tee);
+            assert_eq!(inventory.levels(tee).unwrap().committed, 1);
+            assert!(inventory.verify().is_clean());
+        });
+        assert_eq!(kept.0.lock().unwrap().len(), 5);
+    }
+}
+
+#[cfg(feature = "metrics")]
+mod metrics {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::sync::{Arc, Mutex};
+
+    use ::metrics::{Counter, Gauge, Histogram, Key as Name, KeyName, Metadata, Recorder, SharedString, Unit};
+
+    use super::*;
+
+    /// Keeps the last value of each counter and gauge, by name and labels.
+    #[derive(Default)]
+    struct Kept(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
+
+    impl Kept {
+        fn cell(&self, name: &Name) -> Arc<AtomicU64> {
+            let labels: Vec<_> = name.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+            let name = format!("{} {}", name.name(), labels.join(","));
+            Arc::clone(self.0.lock().unwrap().entry(name).or_default())
+        }
+
+        fn value(&self, name: &str) -> Option<u64> {
+            self.0.lock().unwrap().get(name).map(|value| value.load(Relaxed))
+        }
+    }
+
+    impl Recorder for Kept {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn register_counter(&self, name: &Name, _: &Metadata<'_>) -> Counter {
+            Counter::from_arc(self.cell(name))
+        }
+        fn register_gauge(&self, name: &Name, _: &Metadata<'_>) -> Gauge {
+            Gauge::from_arc(self.cell(name))
+        }
+        fn register_histogram(&self, _: &Name, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    #[test]
+    fn counts_channels_and_usage_are_published() {
+        let (inventory, tee) = stocked();
+        let mobile = inventory.channel("mobile").unwrap();
+        let request = ReserveRequest::new(Ttl::MAX).with_item(tee, Quantity::ONE).with_channel(mobile);
+        inventory.reserve_with(&request).unwrap().confirm().unwrap();
+        let _plain = inventory.reserve(tee, Quantity::ONE, Ttl::MAX).unwrap();
+        let kept = Kept::default();
+        ::metrics::with_local_recorder(&kept, || {
+            inventory.publish_metrics();
+            inventory.publish_metrics(); // the same again, not twice as much
+        });
+        assert_eq!(kept.value("earmark_reserved_total "), Some(2));
+        assert_eq!(kept.value("earmark_received_units_total "), Some(9));
+        assert_eq!(kept.value("earmark_channel_reserved_total channel=mobile"), Some(1));
+        assert_eq!(kept.value("earmark_channel_confirmed_units_total channel=mobile"), Some(1));
+        assert_eq!(kept.value("earmark_lines ").map(f64::from_bits), Some(1.0));
+        assert_eq!(kept.value("earmark_channels ").map(f64::from_bits), Some(1.0));
+    }
+}
+
+#[cfg(feature = "quanta")]
+#[test]
+fn an_inventory_runs_on_the_time_stamp_counter() {
+    let inventory = Inventory::builder().clock(QuantaClock::new()).build().unwrap();
+    let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
+    let _ = inventory.receive(tee, Quantity::ONE, &Cause::none()).unwrap();
+    let guard = inventory.reserve(tee, Quantity::ONE, Ttl::millis(1).unwrap()).unwrap();
+    while inventory.now() < guard.deadline() {
+        std::hint::spin_loop();
+    }
+    assert!(matches!(guard.confirm(), Err(ConfirmError::Ended { end: End::Expired, .. })));
+}
