@@ -157,6 +157,7 @@ impl From<Ttl> for u64 {
 /// A duration that cannot be a [`Ttl`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a TTL of {asked:?} is out of bounds: choose 1 ms to 400 days")]
+#[non_exhaustive]
 pub struct TtlError {
     /// The duration that was asked for.
     pub asked: Duration,

@@ -77,6 +77,7 @@ impl From<Quantity> for u32 {
 /// A number that cannot be a [`Quantity`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{asked} units: choose a quantity from 1 to {UNITS_MAX}")]
+#[non_exhaustive]
 pub struct QuantityError {
     /// The number that was asked for.
     pub asked: u64,

@@ -129,7 +129,7 @@ impl Inventory {
         let before: Vec<_> = self.lines.iter().map(|(counter, _)| counter.snapshot()).collect();
         let mut counted = vec![0u64; before.len()];
         let mut reservations = 0;
-        self.each_slot(now, |_, looked| {
+        for (_, looked) in self.slots(now) {
             if matches!(looked.snapshot.standing(), Standing::Live(_) | Standing::Changing | Standing::Overdue) {
                 reservations += 1;
                 for (line, units) in looked.items() {
@@ -138,7 +138,7 @@ impl Inventory {
                     }
                 }
             }
-        });
+        }
         let mut differences = Vec::new();
         let mut committed = 0u64;
         for (((counter, line), before), counted) in self.lines.iter().zip(&before).zip(counted) {

@@ -178,7 +178,8 @@ mod tests {
 
         clock.advance(Duration::from_secs(61));
         let other = inventory.reserve(tee, units(1), Ttl::minutes(1).unwrap()).unwrap().detach();
-        let late = inventory.reservations(&Filter::all().with_state(State::Ended(End::Expired)))[0].id;
+        let expired = Filter::all().with_state(State::Ended(End::Expired));
+        let late = inventory.reservations(&expired).next().unwrap().id;
         clock.advance(Duration::from_secs(5));
         let short = [ShortItem { line: tee, asked: units(2), available: 1 }].into();
         assert_eq!(inventory.confirm_or_reacquire(late), Err(ReacquireError::Short { id: late, short }));

@@ -249,6 +249,22 @@ impl Inventory {
         self.lines.len()
     }
 
+    /// The names of all lines, in order of declaration. Holds no lock between two of them.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let inventory = Inventory::new();
+    /// for city in ["berlin", "paris"] {
+    ///     inventory.declare(LineSpec::new("TEE").with_location(city).with_category("apparel"))?;
+    /// }
+    /// let apparel = inventory.names().filter(|name| name.category.as_deref() == Some("apparel"));
+    /// assert_eq!(apparel.filter_map(|name| name.location).collect::<Vec<_>>(), ["berlin".into(), "paris".into()]);
+    /// # Ok::<(), DeclareError>(())
+    /// ```
+    pub fn names(&self) -> impl Iterator<Item = LineName> {
+        self.lines.iter().map(|(_, line)| line.name.clone())
+    }
+
     /// The owner of this name: a keyed hash, the same for the whole life of this inventory and for no
     /// other. To compare owners across processes make them with [`Owner::from_bits`].
     #[must_use]

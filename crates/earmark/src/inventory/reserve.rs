@@ -340,7 +340,8 @@ impl Inventory {
             self.help_sweep(now);
         }
         let full = FullError { table: Table::Reservations, max: self.settings.reservations_max };
-        self.slab.take(self.lane(), now).ok_or(full)
+        let mut pause = Pause::new();
+        self.slab.take_patiently(self.lane(), now, || pause.wait()).ok_or(full)
     }
 
     /// Fills and publishes a slot whose units were taken.

@@ -152,10 +152,10 @@ impl Inventory {
         let before = counter.snapshot();
         let policy = self.settings.pending_policy;
         let (mut deadlines, mut seen) = (Vec::new(), 0);
-        self.each_slot(now, |_, looked| {
+        for (_, looked) in self.slots(now) {
             let snapshot = looked.snapshot;
             let deadline = match snapshot.standing() {
-                Standing::Free | Standing::Claimed | Standing::Ended(_) => return,
+                Standing::Free | Standing::Claimed | Standing::Ended(_) => continue,
                 Standing::Live(Phase::InReview) => None,
                 Standing::Live(Phase::PaymentPending) if policy == PendingPolicy::Review => None,
                 Standing::Live(_) => Some(snapshot.deadline(now).max(now)),
@@ -166,7 +166,7 @@ impl Inventory {
                 seen += u64::from(units);
                 deadlines.extend(deadline.map(|deadline| (deadline, units)));
             }
-        });
+        }
         let word = counter.snapshot();
         // What was released behind the pass is in the later word, what was reserved behind it in the earlier.
         let available = u64::from(before.available().max(word.available()));

@@ -134,7 +134,8 @@ impl InventoryBuilder {
         self
     }
 
-    /// How long the end of a reservation is remembered (P2): 0 to 400 days, default 1 s.
+    /// How long the end of a reservation is remembered (P2): 0 to 400 days, default 1 s; of as many as
+    /// [`ended_capacity`](Self::ended_capacity) says, so raise both together.
     pub fn ended_retention(mut self, retention: Duration) -> Self {
         self.settings.ended_retention = retention;
         self
@@ -238,7 +239,8 @@ impl InventoryBuilder {
         self
     }
 
-    /// How long a key's answer is remembered (P7): 1 ms to 400 days, default 15 min.
+    /// How long a key's answer is remembered (P7): 1 ms to 400 days, default 15 min. Over a long time no more
+    /// than `keys_max` new keys find room in each window: 1,165 a second by default.
     pub fn key_window(mut self, window: Duration) -> Self {
         self.settings.key_window = window;
         self

@@ -14,6 +14,8 @@
 //! compare-exchange or swap.
 //! **R5** A page on which a slot ended within the retention is not handed out unless more than `ended`
 //! slots wait: so long is an end remembered (P2). Then, of a few pages, the one that ended first.
+//! **R7** Slots on their way from a page to a lane are nobody's to count. Who is refused looks again while any
+//! were, a bounded time: a thread stopped there keeps up to a page from others.
 //! **R6** No page is handed out while `live` slots or more are in use. They are counted only where an
 //! estimate does not tell; beyond `COUNTED_PAGES` the estimate alone does, and it leaves out up to
 //! `PAGE_REUSE_MIN − 1` slots of each page.
@@ -71,6 +73,9 @@ pub(crate) struct Slab {
     retired: Hint,
     /// Slots that can be handed out before anybody needs to count again; signed.
     headroom: Hint,
+    /// Pages that a thread began to move into a lane, and that arrived or went back (R7).
+    moves_begun: Hint,
+    moves_done: Hint,
     fresh: AtomicU64,
     lanes: Box<[CachePadded<Lane>]>,
     pages_max: usize,
@@ -115,6 +120,8 @@ impl Slab {
             parked: Hint::new(0),
             retired: Hint::new(0),
             headroom: Hint::new(0),
+            moves_begun: Hint::new(0),
+            moves_done: Hint::new(0),
             fresh: apart(0),
             lanes: (0..sizes.lanes.max(1)).map(|_| lane()).collect(),
             pages_max,
@@ -152,7 +159,7 @@ impl Slab {
         loop {
             let mask = seen & MASK_FULL;
             if mask == 0 {
-                let (page, free) = self.take_page(lane, now)?;
+                let Moved { page, free, move_of: _moving } = self.take_page(lane, now)?;
                 // ORDERING: AcqRel; the bits were taken with Acquire from those who gave them back, and
                 // threads that share the lane get them through this word.
                 match lane.word.compare_exchange(seen, page << MASK_BITS | free, AcqRel, Acquire) {
@@ -178,6 +185,32 @@ impl Slab {
                 Err(newer) => seen = newer,
             }
         }
+    }
+
+    /// [`take`](Self::take), and again while `wait` says so and slots were on their way into a lane: those are
+    /// not missing (R7).
+    pub(crate) fn take_patiently(&self, lane: usize, now: u64, mut wait: impl FnMut() -> bool) -> Option<(u32, &Slot)> {
+        loop {
+            let moves = self.moves();
+            if let Some(taken) = self.take(lane, now) {
+                return Some(taken);
+            }
+            let quiet = moves.0 == moves.1 && self.moves() == moves;
+            if quiet || !wait() {
+                return None;
+            }
+        }
+    }
+
+    /// Moves begun, and moves done.
+    fn moves(&self) -> (u64, u64) {
+        let done = self.moves_done.load(Acquire);
+        (self.moves_begun.load(Acquire), done)
+    }
+
+    fn begin_move(&self) -> Moving<'_> {
+        self.moves_begun.fetch_add(1, AcqRel);
+        Moving(&self.moves_done)
     }
 
     /// Gives an ended slot back. Its state stays readable until the page is handed out again.
@@ -265,7 +298,7 @@ impl Slab {
     }
 
     #[cold]
-    fn take_page(&self, lane: &Lane, now: u64) -> Option<(u64, u64)> {
+    fn take_page(&self, lane: &Lane, now: u64) -> Option<Moved<'_>> {
         if !self.has_room() {
             return None; // R6
         }
@@ -275,13 +308,14 @@ impl Slab {
             return Some(taken);
         }
         if (self.fresh.load(Relaxed) as usize) < self.pages_max {
+            let moving = self.begin_move();
             let page = self.fresh.fetch_add(1, AcqRel);
             let first = page as usize * PAGE_LEN;
             if (page as usize) < self.pages_max {
                 self.slots.grow(first)?;
                 self.slots.grow(first + PAGE_LEN - 1)?;
                 self.pages.grow(page as usize)?;
-                return Some((page, MASK_FULL));
+                return Some(Moved { page, free: MASK_FULL, move_of: moving });
             }
         }
         self.take_reusable(lane, now, true) // no room to grow: forget early rather than refuse
@@ -289,7 +323,7 @@ impl Slab {
 
     /// One of the next few pages: the first whose retention is over; else, to forget early, the one
     /// that ended first (R5).
-    fn take_reusable(&self, lane: &Lane, now: u64, forget_early: bool) -> Option<(u64, u64)> {
+    fn take_reusable(&self, lane: &Lane, now: u64, forget_early: bool) -> Option<Moved<'_>> {
         loop {
             let from = lane.cursor.load(Relaxed) as usize;
             let mut chosen: Option<(u64, usize)> = None;
@@ -307,15 +341,34 @@ impl Slab {
             }
             lane.cursor.store(next as u64, Relaxed);
             let (_, page) = chosen?;
+            let moving = self.begin_move();
             if !self.reusable.take(page) {
                 continue; // another lane was faster
             }
             let free = self.pages.get(page)?.free.swap(0, AcqRel);
             self.waiting.fetch_sub(groups(free), Relaxed);
             if free != 0 {
-                return Some((page as u64, free));
+                return Some(Moved { page: page as u64, free, move_of: moving });
             }
         }
+    }
+}
+
+/// A page's free slots, on their way into a lane.
+#[derive(Debug)]
+struct Moved<'a> {
+    page: u64,
+    free: u64,
+    move_of: Moving<'a>,
+}
+
+/// A move; done when it is dropped.
+#[derive(Debug)]
+struct Moving<'a>(&'a Hint);
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, AcqRel);
     }
 }
 
@@ -386,6 +439,35 @@ mod tests {
                 break;
             }
         }
+    }
+
+    /// R7: what another thread is moving into its lane is neither in use nor free.
+    #[test]
+    fn r7_who_is_refused_waits_for_what_is_on_its_way() {
+        let slab = Slab::new(Sizes { live: 8, expired: 0, ended: 0, retention_ms: 0, lanes: 2 });
+        let (slot, place) = slab.take(0, 0).unwrap();
+        place.abandon(place.claim(5));
+        slab.give_back(slot, 0);
+        while slab.lanes[0].word.load(Relaxed) & MASK_FULL != 0 {
+            let (slot, place) = slab.take(0, 0).unwrap();
+            place.abandon(place.claim(5));
+            slab.give_back(slot, 0);
+        }
+        let stopped = slab.take_page(&slab.lanes[0], 0).unwrap(); // all 32 are on their way to lane 0
+        assert!(stopped.free.count_ones() == 32 && slab.take(1, 0).is_none(), "they count as in use");
+        let (page, free, mut moving) = (stopped.page as usize, stopped.free, Some(stopped.move_of));
+        let mut waits = 0;
+        let taken = slab.take_patiently(1, 0, || {
+            waits += 1;
+            if waits == 3 {
+                slab.give_bits(page, free);
+                moving = None;
+            }
+            true
+        });
+        assert_eq!((taken.is_some(), waits), (true, 3));
+        let _all = slab.take_page(&slab.lanes[0], 0);
+        assert!(slab.take_patiently(0, 0, || false).is_none(), "the wait is bounded");
     }
 
     /// R5: while no more wait than are to be remembered, only what ended long ago is used again; when

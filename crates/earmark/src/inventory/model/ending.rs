@@ -440,7 +440,7 @@ impl World<'_> {
     pub(super) fn check_paying(&mut self, expected: usize) -> Check {
         let mut found = 0;
         for phase in [Phase::Paying, Phase::PaymentPending, Phase::InReview] {
-            found += self.engine.reservations(&crate::Filter::all().with_state(State::Live(phase))).len();
+            found += self.engine.reservations(&crate::Filter::all().with_state(State::Live(phase))).count();
         }
         let _ = PendingPolicy::Release;
         self.same("reservations in payment", &found, &expected)

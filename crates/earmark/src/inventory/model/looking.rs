@@ -91,6 +91,8 @@ impl World<'_> {
             .map(|books| (arc(&books.sku), books.location.as_ref().map(arc), books.category.as_ref().map(arc), line));
         self.same("name", &name, &expected)?;
         self.same("lines", &self.engine.lines(), &self.truth.lines.len())?;
+        let skus: Vec<_> = self.engine.names().map(|name| name.sku.to_string()).collect();
+        self.same("names", &skus, &self.truth.lines.iter().map(|line| line.sku.clone()).collect())?;
         self.same("owner", &self.engine.owner(&sku), &self.engine.owner(&sku))?;
         ensure!(self.engine.owner(&sku) != self.engine.owner("another"), "owner: two names, one owner");
         ensure!(self.engine.key(&sku) != self.engine.key("another"), "key: two texts, one key");
@@ -211,7 +213,7 @@ impl World<'_> {
         if let Some(state) = state {
             filter = filter.with_state(state);
         }
-        let found = self.engine.reservations(&filter);
+        let found: Vec<_> = self.engine.reservations(&filter).collect();
         for found in &found {
             self.check_found(found)?;
         }
