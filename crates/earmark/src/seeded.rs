@@ -36,6 +36,7 @@ pub(crate) enum Break {
     SiftLate,
     OwnerBlind,
     PushLate,
+    FloorForgotten,
 }
 
 /// Every break with the name that `EARMARK_BREAK` takes. `B` numbers are those of the list of seeded
@@ -70,6 +71,7 @@ pub(crate) const ALL: &[(&str, Break)] = &[
     ("L_sift_late", Break::SiftLate),
     ("L_owner_blind", Break::OwnerBlind),
     ("L_push_late", Break::PushLate),
+    ("L_floor_forgotten", Break::FloorForgotten),
 ];
 
 /// Whether this bug is on.

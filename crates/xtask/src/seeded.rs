@@ -223,6 +223,11 @@ pub(crate) const BREAKS: &[Break] = &[
         bug: "a reservation is handed to the wheel only after it is published",
         red: &[loom("loom_p4_a_reserve_in_flight"), engine("lib", "progress_exceptions")],
     },
+    Break {
+        name: "L_floor_forgotten",
+        bug: "an unfinished nursery pass leaves the bound as if it were done",
+        red: &[engine("lib", "w4_w6_the_bound")],
+    },
 ];
 
 #[cfg(test)]

@@ -2,15 +2,18 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::time::Duration;
 
 use super::Inventory;
 use super::facts::Counts;
 use crate::reservation::state::Standing;
 use crate::sku::StockId;
-use crate::sync::Pause;
 
 /// Passes that must find the same difference before it is reported.
-const LOOKS: usize = 5;
+const LOOKS: u32 = 8;
+/// The wait before the second pass; each further one is twice as long, 127 ms in all: longer than a thread
+/// that was put aside in the middle of a call stays away on a machine that is not out of order.
+const WAIT: Duration = Duration::from_millis(1);
 
 /// What [`Inventory::verify`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,9 +93,9 @@ impl Inventory {
     /// Compares the books with every reservation and with what was counted. Changes nothing.
     ///
     /// At rest it is exact. Under load a pass can see a reservation on its way, so a difference is looked
-    /// for up to five times and reported only if it is there each time, with the same figures. What is
-    /// due but not swept counts as reserved, as its line's counter does. Cost: a pass looks at every slot
-    /// ever in use and locks each line's books for a moment; one pass, if it finds nothing.
+    /// for up to eight times, over 127 ms, and reported only if it is there each time, with the same figures.
+    /// What is due but not swept counts as reserved, as its line's counter does. Cost: a pass looks at every
+    /// slot ever in use and locks each line's books for a moment; one pass and no wait, if it finds nothing.
     ///
     /// ```
     /// # use earmark::*;
@@ -108,12 +111,11 @@ impl Inventory {
     /// ```
     pub fn verify(&self) -> Verification {
         let mut found = self.look_for_differences();
-        for _ in 1..LOOKS {
+        for look in 1..LOOKS {
             if found.is_clean() {
                 break;
             }
-            let mut pause = Pause::new();
-            while pause.wait() {}
+            std::thread::sleep(WAIT * (1 << (look - 1)));
             let again = self.look_for_differences();
             let still: HashSet<_> = again.differences.into_iter().collect();
             found.differences.retain(|difference| still.contains(difference));

@@ -31,9 +31,9 @@ pub(super) enum TakeRefused {
 
 impl Inventory {
     pub(super) fn reserve_cart(&self, request: &ReserveRequest, items: &[Item]) -> Result<Reserved, ReserveError> {
-        let now = self.time.before(request.ttl.as_millis());
+        let now = self.time_to_begin(|time| time.before(request.ttl.as_millis()));
+        let now = now.ok_or(ReserveError::Contended { line: items[0].line })?;
         let mut wanted = Cow::Borrowed(items);
-        let mut claimed = None;
         for _ in 0..CART_TRIES {
             let short = self.short_items(&wanted).map_err(cart_refused)?;
             self.check_open()?; // what somebody gives back because of a close (I3) is no shortage
@@ -46,11 +46,7 @@ impl Inventory {
             if wanted.is_empty() {
                 return Err(ReserveError::CartShort { short: none_left(items) });
             }
-            // Only now a slot: most refusals need none.
-            let claim = match claimed.take() {
-                Some(claim) => claim,
-                None => self.claim(now, request.ttl)?,
-            };
+            let claim = self.claim(now, request.ttl)?; // only now: most refusals need none
             step(Step::Claimed);
             match self.take_each(&wanted) {
                 Ok(()) => {
@@ -60,7 +56,7 @@ impl Inventory {
                     self.leave_all(&wanted);
                     return Ok(reserved);
                 }
-                Err(Stuck::Short) => claimed = Some(claim), // look at all of them again
+                Err(Stuck::Short) => {} // look at all of them again, with nothing claimed
                 Err(Stuck::For(refused)) => return Err(cart_refused(refused)),
             }
         }
@@ -247,9 +243,9 @@ fn none_left(items: &[Item]) -> Arc<[ShortItem]> {
 
 /// The cart with its short lines lowered to what there is.
 fn lower(items: &[Item], short: &[ShortItem]) -> Vec<Item> {
-    let available = |item: &Item| match short.iter().find(|short| short.line == item.line) {
-        Some(short) => Quantity::new(short.available).ok(),
-        None => Some(item.quantity),
+    let available = |item: &Item| match short.binary_search_by_key(&item.line, |short| short.line) {
+        Ok(at) => Quantity::new(short[at].available).ok(),
+        Err(_) => Some(item.quantity),
     };
     items.iter().filter_map(|item| Some(Item { line: item.line, quantity: available(item)? })).collect()
 }

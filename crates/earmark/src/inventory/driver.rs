@@ -124,20 +124,20 @@ impl Attached {
         }
     }
 
-    /// One sweep; whether it left nothing that is due.
+    /// One sweep; whether nothing is left to do before the next period.
     fn drive(&mut self, report: &mut DriverReport) -> bool {
         report.sweeps += 1;
-        match catch_unwind(AssertUnwindSafe(|| self.inventory.sweep())) {
-            Ok(advanced) => {
+        match catch_unwind(AssertUnwindSafe(|| self.inventory.sweep_some())) {
+            Ok((advanced, more)) => {
                 self.count(true);
                 report.expired += advanced.expired as u64;
                 if self.inventory.time.is_behind() {
                     let _ = self.inventory.catch_up(); // the clock leapt; the rest in the next period
                 }
-                // Incomplete without work done: something is being changed; give it a moment.
-                advanced.complete || advanced.looked == 0 || advanced.expired == 0
+                !more // if incomplete for another reason, something is being changed: give it a period
             }
-            Err(_) => {
+            Err(payload) => {
+                std::mem::forget(payload); // its drop is the user's code too
                 self.count(false);
                 report.panics += 1;
                 true
@@ -338,7 +338,10 @@ impl Inventory {
             let seen = slot.snapshot();
             let id: ReservationId = self.id(at, seen.generation());
             match seen.standing() {
-                Standing::Live(Phase::Reserved) if mode == CloseMode::Release && self.release_unpaid(id).is_ok() => {
+                Standing::Live(Phase::Reserved)
+                    if mode == CloseMode::Release
+                        && self.release_live(id, |phase| phase == Phase::Reserved).is_ok() =>
+                {
                     report.released += 1;
                 }
                 Standing::Live(Phase::Reserved) => report.reserved += 1,

@@ -68,7 +68,7 @@ impl Inventory {
 
     #[inline]
     fn confirm_bare(&self, id: ReservationId) -> Result<(), ConfirmError> {
-        self.confirm_live(id).map_err(|lost| confirm_error(id, lost))
+        self.confirm_live(id, |_| true).map_err(|lost| confirm_error(id, lost))
     }
 
     /// [`confirm`](Self::confirm) under an idempotency key: a retry gets the first answer inside the
@@ -138,7 +138,7 @@ impl Inventory {
 
     #[inline]
     fn release_bare(&self, id: ReservationId) -> Result<(), ReleaseError> {
-        self.release_live(id).map_err(|lost| match lost {
+        self.release_live(id, |_| true).map_err(|lost| match lost {
             Lost::NotFound => ReleaseError::NotFound { id },
             Lost::Ended(end) => ReleaseError::Ended { id, end },
             Lost::Contended | Lost::Phase(_) => ReleaseError::Contended { id },
@@ -201,9 +201,10 @@ impl Inventory {
 
     /// R1: the compare-exchange decides; what follows belongs to the winner alone.
     #[inline]
-    pub(super) fn confirm_live(&self, id: ReservationId) -> Result<(), Lost> {
+    pub(super) fn confirm_live(&self, id: ReservationId, from: impl Fn(Phase) -> bool) -> Result<(), Lost> {
         let (slot, policy) = (self.slot(id)?, self.settings.pending_policy);
-        let (before, now) = self.decide(slot, |seen, now| seen.end(id.generation, now, policy, End::Confirmed))?;
+        let rule = |seen: Snapshot, now| seen.end(id.generation, now, policy, &from, End::Confirmed);
+        let (before, now) = self.decide(slot, rule)?;
         let body = slot.body(now);
         step(Step::Ended);
         self.tell_of_review(id, before, body.channel, now);
@@ -216,24 +217,15 @@ impl Inventory {
     /// A release is `Changing` until its units are back: a refusal that meets it after the deadline
     /// says `contended`, not that the units are gone (P4).
     #[inline]
-    pub(super) fn release_live(&self, id: ReservationId) -> Result<(), Lost> {
+    pub(super) fn release_live(&self, id: ReservationId, from: impl Fn(Phase) -> bool) -> Result<(), Lost> {
         let (slot, policy) = (self.slot(id)?, self.settings.pending_policy);
         let (before, now) = if on(Break::ReleaseTwice) {
             let now = self.time.now();
-            let locked = slot.update_blind(|seen| seen.lock(id.generation, now, policy, |_| true));
+            let locked = slot.update_blind(|seen| seen.lock(id.generation, now, policy, &from));
             (locked.map_err(lost)?, now)
         } else {
-            self.decide(slot, |seen, now| seen.lock(id.generation, now, policy, |_| true))?
+            self.decide(slot, |seen, now| seen.lock(id.generation, now, policy, &from))?
         };
-        self.give_up(slot, before, id, now);
-        Ok(())
-    }
-
-    /// Releases only while no payment runs, for a close.
-    pub(super) fn release_unpaid(&self, id: ReservationId) -> Result<(), Lost> {
-        let (slot, policy) = (self.slot(id)?, self.settings.pending_policy);
-        let (before, now) =
-            self.decide(slot, |seen, now| seen.lock(id.generation, now, policy, |phase| phase == Phase::Reserved))?;
         self.give_up(slot, before, id, now);
         Ok(())
     }

@@ -291,7 +291,7 @@ impl Inventory {
         };
         let outcome = run();
         if let Some(answer) = outcome.answer() {
-            let until = self.tick().max(now).saturating_add(self.keys.window_ms);
+            let until = self.time.arrival(self.tick().max(now)).saturating_add(self.keys.window_ms);
             running.answer(fingerprint, answer, until);
         }
         Told::First(outcome)

@@ -83,10 +83,7 @@ impl Inventory {
         };
         let slot = self.slot(id).map_err(refused)?;
         let policy = self.settings.pending_policy;
-        let now = self.time.now();
-        if self.time.is_behind() {
-            return if self.catch_up() { self.reacquire_bare(id) } else { Err(refused(Lost::Contended)) };
-        }
+        let now = self.time_to_begin(|time| time.now()).ok_or(refused(Lost::Contended))?;
         let mut pause = Pause::new();
         loop {
             // Alive, perhaps overdue and not swept yet: its units are still set aside.
@@ -147,7 +144,7 @@ impl Inventory {
             }
         }
         self.leave_all(&items);
-        self.unpark(id.slot, id.generation);
+        self.slab.unpark();
         self.finish(id, &body, now);
         Ok(Late::Reacquired)
     }

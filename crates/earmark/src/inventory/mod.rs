@@ -328,6 +328,17 @@ impl Inventory {
         self.tick()
     }
 
+    /// The time at which a call begins to change something, read by `read`; `None` while the engine cannot
+    /// follow a leap (T3): deadlines and windows must not be counted from a time that lags behind.
+    #[inline]
+    fn time_to_begin(&self, read: impl FnOnce(&Time) -> u64) -> Option<u64> {
+        let now = read(&self.time);
+        if !self.time.is_behind() {
+            return Some(now);
+        }
+        self.catch_up().then(|| self.tick())
+    }
+
     fn is_closed(&self) -> bool {
         // ORDERING: Relaxed. After a line's word was changed, the word has acquired what I3 needs.
         self.closed.load(Relaxed)

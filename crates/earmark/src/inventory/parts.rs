@@ -207,10 +207,9 @@ impl Inventory {
             return Err(PartError::NoItems { id });
         }
         let (changing, body, items, now) = self.open_live(id, |_| true).map_err(|lost| part_error(id, lost))?;
-        let not_held = |line, asked| {
-            let held = items.iter().find(|item| item.line == line).map_or(0, |item| item.quantity.get());
-            PartError::NotHeld { id, line, asked, held }
-        };
+        let held_of = |line| items.binary_search_by_key(&line, |item| item.line).ok().map(|at| items[at].quantity);
+        let not_held =
+            |line, asked| PartError::NotHeld { id, line, asked, held: held_of(line).map_or(0, Quantity::get) };
         let part = sum_items(part).map_err(|error| match error {
             crate::RequestError::TooManyUnits { line } => {
                 let of_line = part.iter().filter(|item| item.line == line);
@@ -219,8 +218,7 @@ impl Inventory {
             _ => PartError::NoItems { id }, // adding up refuses nothing else
         })?;
         for wanted in &part {
-            let held = items.iter().find(|item| item.line == wanted.line);
-            if held.is_none_or(|held| held.quantity < wanted.quantity) {
+            if held_of(wanted.line).is_none_or(|held| held < wanted.quantity) {
                 return Err(not_held(wanted.line, u64::from(wanted.quantity.get())));
             }
         }

@@ -130,16 +130,10 @@ impl Inventory {
     }
 
     fn resolve_review(&self, id: ReservationId, resolution: Resolution) -> Result<(), Lost> {
-        let seen = self.slot(id)?.snapshot();
-        let now = self.time.judging(seen);
-        match seen.in_time(id.generation, now, self.settings.pending_policy) {
-            Ok(Phase::InReview) => {} // nothing but an end leads out of it
-            Ok(phase) => return Err(Lost::Phase(phase)),
-            Err(no) => return Err(lost(no)),
-        }
+        let in_review = |phase| phase == Phase::InReview;
         match resolution {
-            Resolution::Confirm => self.confirm_live(id),
-            Resolution::Release => self.release_live(id),
+            Resolution::Confirm => self.confirm_live(id, in_review),
+            Resolution::Release => self.release_live(id, in_review),
         }
     }
 

@@ -43,7 +43,7 @@ impl Inventory {
         let fingerprint = || self.hash(&(old.to_bits(), self.fingerprint("replace", request, &items)));
         self.keyed(channel, request.key, fingerprint, || {
             self.check_open()?;
-            let now = self.time.now();
+            let now = self.time_to_begin(|time| time.now()).ok_or(ReplaceError::Contended { id: old })?;
             self.sweep_before(now);
             let replaced = self.with_owner(owner, now, |book| self.swap(book, old, request, &items, now));
             replaced.map_err(|busy| match busy {
@@ -134,7 +134,8 @@ fn take_error(refused: TakeRefused, items: &[Item], held: &[Item]) -> ReserveErr
         TakeRefused::Unknown(line) => return ReserveError::UnknownLine { line },
         TakeRefused::Short(short) => short,
     };
-    let units = |items: &[Item], line| items.iter().find(|item| item.line == line).map(|item| item.quantity);
+    let units =
+        |items: &[Item], line| items.binary_search_by_key(&line, |item| item.line).ok().map(|at| items[at].quantity);
     let whole = short.iter().map(|short| ShortItem {
         line: short.line,
         asked: units(items, short.line).unwrap_or(short.asked),

@@ -212,7 +212,9 @@ impl Inventory {
             drop(std::hint::black_box(Box::new(item)));
         }
         let counter = self.counter(line).ok_or(ReserveError::UnknownLine { line })?;
-        let now = self.time.before(ttl.as_millis()); // may panic with the user's clock: nothing is claimed yet
+        // May panic with the user's clock: nothing is claimed yet.
+        let now = self.time_to_begin(|time| time.before(ttl.as_millis()));
+        let now = now.ok_or(ReserveError::Contended { line })?;
         let mut asked = quantity;
         let mut pause = Pause::new();
         let mut claim = None;
@@ -226,7 +228,10 @@ impl Inventory {
                     }
                     match counter.take(asked.get()) {
                         Ok(_) => break,
-                        Err(refused) => refused,
+                        Err(refused) => {
+                            claim = None; // a sweep of this call's own must not wait for it
+                            refused
+                        }
                     }
                 }
                 Err(refused) => refused,
@@ -301,6 +306,9 @@ impl Inventory {
                     return if self.catch_up() { Shortfall::Retry } else { Shortfall::Contended };
                 }
                 if bound > now {
+                    if self.is_closed() && pause.wait() {
+                        return Shortfall::Retry; // a reserve that met the close may be giving back (I3)
+                    }
                     return Shortfall::Settled { available: word.available() };
                 }
                 now
@@ -319,6 +327,8 @@ impl Inventory {
     /// A slot of one's own, for a reservation that begins `now`; the wheel knows of it from here on (I1).
     #[inline]
     pub(super) fn claim(&self, now: u64, ttl: Ttl) -> Result<Claim<'_>, FullError> {
+        let now = now.max(self.tick()); // a leap may have been followed since
+
         let (slot, place) = match self.slab.take(self.lane(), now) {
             Some(taken) => taken,
             None => self.claim_after_sweep()?,
@@ -403,7 +413,7 @@ impl Inventory {
         if bytes > max {
             return Err(RequestError::MetadataTooLong { bytes, max }.into());
         }
-        if request.channel.is_some_and(|channel| usize::from(channel.0) >= self.channels.count()) {
+        if request.channel.is_some_and(|channel| self.channels.get(usize::from(channel.0)).is_none()) {
             return Err(RequestError::UnknownChannel.into());
         }
         Ok(sum_items(&request.items)?)

@@ -21,9 +21,11 @@ use crate::sync::Mutex;
 use crate::wheel::{Budget, Judge, Look, Sweep, Swept};
 
 /// What a call does on behalf of everybody before it says `contended`.
-pub(super) const HELP: Budget = Budget { looks: 8_192, ends: 256 };
-/// Sweeps by which a call follows a clock that leapt, each 398 days: 70 years in all.
+pub(super) const HELP: Budget = Budget { looks: 8_192, ends: 256, ahead: 0 };
+/// Sweeps by which a call follows a clock that leapt, each 395 days: 69 years in all.
 const LEAPS_MAX: usize = 64;
+/// Entries of what was taken up again that may lie among the remembered, besides as many as those.
+const PARKED_SPARE: usize = 64;
 
 /// What one `advance` did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,7 +66,7 @@ impl Parked {
 impl Inventory {
     /// Moves time on to `now` and ends what is due, looking at `sweep_budget` slots at most. Call it
     /// every millisecond or two, or let a [`Driver`](crate::Driver) do so. A `now` before the last one
-    /// counts as the last one; one more than 398 days after the last complete sweep is cut to that, and
+    /// counts as the last one; one more than 395 days after the last complete sweep is cut to that, and
     /// the next call goes on from there. Calls in between still read the inventory's own clock.
     ///
     /// ```
@@ -80,28 +82,35 @@ impl Inventory {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn advance(&self, now: Timestamp) -> Advanced {
-        let now = self.time.publish(now.as_millis());
-        self.sweep_now(now, self.settings.sweep_budget)
+        let now = self.time.publish(now.as_millis()).max(self.time.follow());
+        self.sweep_now(now).0
     }
 
     /// [`advance`](Self::advance) to what the clock says.
     pub fn sweep(&self) -> Advanced {
-        let now = self.time.now();
-        self.sweep_now(now, self.settings.sweep_budget)
+        self.sweep_some().0
     }
 
-    fn sweep_now(&self, now: u64, budget: usize) -> Advanced {
-        let Some(sweep) = self.wheel.sweep_bounded() else { return Advanced::default() };
-        let mut advanced = self.sweep_with(sweep, now, Budget { looks: budget, ends: budget });
-        advanced.complete &= self.forget_parked(now, budget) && !self.time.is_behind();
+    /// [`sweep`](Self::sweep), and whether it stopped because its budget was used up.
+    pub(super) fn sweep_some(&self) -> (Advanced, bool) {
+        self.sweep_now(self.time.now().max(self.time.follow()))
+    }
+
+    fn sweep_now(&self, now: u64) -> (Advanced, bool) {
+        let budget = self.settings.sweep_budget;
+        let Some(sweep) = self.wheel.sweep_bounded() else { return (Advanced::default(), false) };
+        let budgets = Budget { looks: budget, ends: budget, ahead: budget };
+        let (mut advanced, more) = self.sweep_with(sweep, now, budgets);
+        let forgot = self.forget_parked(now, budget);
+        advanced.complete &= forgot && !self.time.is_behind();
         self.keys.forget_old(now, FORGET_SWEEP);
-        advanced
+        (advanced, more || !forgot)
     }
 
     /// Sweeps a little on behalf of everybody, if nobody else does: whether everything due was handled.
     pub(super) fn help_sweep(&self, now: u64) -> Option<bool> {
         let sweep = self.wheel.try_sweep()?;
-        let complete = self.sweep_with(sweep, now, HELP).complete;
+        let complete = self.sweep_with(sweep, now, HELP).0.complete;
         self.forget_parked(now, HELP.ends);
         Some(complete)
     }
@@ -122,15 +131,15 @@ impl Inventory {
         false
     }
 
-    fn sweep_with(&self, mut sweep: Sweep<'_>, now: u64, budget: Budget) -> Advanced {
+    fn sweep_with(&self, mut sweep: Sweep<'_>, now: u64, budget: Budget) -> (Advanced, bool) {
         step(Step::Sweeping);
         let mut judge = Expiry { inventory: self, expired: 0 };
-        let Swept { complete, looked } = sweep.run(now, budget, &mut judge);
+        let Swept { complete, more, looked } = sweep.run(now, budget, &mut judge);
         drop(sweep);
         if complete {
             self.time.note_swept(now);
         }
-        Advanced { expired: judge.expired, looked, complete }
+        (Advanced { expired: judge.expired, looked, complete }, more)
     }
 
     /// Forgets parked reservations whose retention is over, and the oldest beyond the capacity; up to
@@ -146,7 +155,7 @@ impl Inventory {
             // One at a time: the lock is not held while a slot is given back.
             let parked = {
                 let Some(mut queue) = self.parked.queue.try_lock() else { return true };
-                let over = queue.len() + self.parked.back.len() > self.settings.expired_capacity;
+                let over = self.slab.parked() > self.settings.expired_capacity as u64;
                 match queue.front() {
                     Some(first) if over || first.until <= now => queue.pop_front(),
                     _ => None,
@@ -158,13 +167,12 @@ impl Inventory {
         false
     }
 
-    /// An expired reservation was taken up again: it no longer counts among those remembered. If the
-    /// queue is in use it is passed over when its turn comes.
-    pub(super) fn unpark(&self, slot: u32, generation: u32) {
-        self.slab.unpark();
-        if let Some(mut queue) = self.parked.queue.try_lock() {
-            queue.retain(|parked| (parked.slot, parked.generation) != (slot, generation));
-        }
+    /// Whether it is still remembered, or is being taken up this instant.
+    fn is_parked(&self, parked: &ParkedSlot) -> bool {
+        let Some(place) = self.slab.get(parked.slot) else { return false };
+        let seen = place.snapshot();
+        let remembered = matches!(seen.standing(), Standing::Ended(End::Expired) | Standing::Changing);
+        seen.generation() == parked.generation && remembered
     }
 
     fn forget(&self, parked: ParkedSlot, now: u64) {
@@ -218,6 +226,7 @@ impl Judge for Expiry<'_> {
                 self.expired += 1;
                 step(Step::Expired);
                 inventory.settle_ended(id, &body, End::Expired, false);
+                inventory.slab.park(); // before anybody can take it up again
                 if !on(Break::ExpireAtOnce) {
                     place.unlock(before.ended(End::Expired)); // only now: what it held is back, and still readable
                 }
@@ -226,18 +235,17 @@ impl Judge for Expiry<'_> {
             }
             Err(No::NotDue) => {
                 let (seen, born) = (place.snapshot(), place.body(now).born);
-                // Between the rule and this look it may have been reused: then the newcomer marked itself.
+                let deadline = seen.deadline(now);
+                // Between the rule and this look much may have happened, also at a time later than `now`.
                 match seen.standing() {
-                    Standing::Live(Phase::InReview) => Look::Gone,
-                    Standing::Live(_) if seen.generation() == generation => {
-                        Look::Live { generation, deadline: seen.deadline(now), born }
+                    _ if seen.generation() != generation => Look::Gone, // reused: the newcomer marked itself
+                    Standing::Free | Standing::Ended(_) | Standing::Live(Phase::InReview) => Look::Gone,
+                    Standing::Live(_) => Look::Live { generation, deadline, born },
+                    // What is claimed has not written since when; it is as young as can be.
+                    Standing::Claimed | Standing::Changing | Standing::Overdue if deadline > now => {
+                        Look::Live { generation, deadline, born: now }
                     }
-                    // What it holds, and since when, is not written yet; it is as young as can be.
-                    Standing::Claimed if seen.generation() == generation => {
-                        Look::Live { generation, deadline: seen.deadline(now), born: now }
-                    }
-                    Standing::Changing if seen.generation() == generation => Look::Busy,
-                    _ => Look::Gone,
+                    Standing::Claimed | Standing::Changing | Standing::Overdue => Look::Busy,
                 }
             }
             Err(No::Busy) => Look::Busy,
@@ -265,13 +273,17 @@ impl Inventory {
                 self.forget_owned(owner, self.id(slot, generation));
             }
         }
-        self.slab.park();
         let until = self.time.arrival(now).saturating_add(self.settings.expired_retention.as_millis() as u64);
         let parked = ParkedSlot { slot, generation, until };
         if self.settings.expired_capacity == 0 || self.settings.expired_retention.is_zero() {
             self.forget(parked, now);
         } else if let Some(mut queue) = self.parked.queue.lock_bounded() {
             queue.push_back(parked);
+            // What was taken up again is passed over when its turn comes; but memory follows what is
+            // remembered (P10).
+            if queue.len() > 2 * self.settings.expired_capacity + PARKED_SPARE {
+                queue.retain(|parked| self.is_parked(parked));
+            }
         } else {
             self.forget(parked, now);
         }

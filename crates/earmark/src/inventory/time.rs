@@ -7,16 +7,18 @@
 //! deadline stay unambiguous however far a clock leaps. While it is behind the clock nothing is judged:
 //! a call catches up, by sweeps, or says `contended`.
 
-use crate::clock::{Clock, TIMESTAMP_MAX};
-use crate::reservation::state::Snapshot;
+use crate::clock::{Clock, TIMESTAMP_MAX, Ttl};
+use crate::reservation::state::{HALF, Snapshot};
 // The tick orders nothing: plain atomics also in loom models, which need not explore them.
 use std::sync::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 
-/// How far time may run ahead of the last complete sweep: 2^35 ms, 398 days.
-const LEAP_MAX: u64 = 1 << 35;
+/// How far time may run ahead of the last complete sweep: 395 days.
+pub(crate) const LEAP_MAX: u64 = 395 * 24 * 60 * 60 * 1_000;
+// Who read the time before such a leap still tells a deadline rightly that was made after it.
+const _: () = assert!(LEAP_MAX + Ttl::MAX.as_millis() < HALF);
 
 pub(crate) struct Time {
     clock: Box<dyn Clock>,

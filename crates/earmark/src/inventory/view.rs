@@ -1,4 +1,5 @@
-//! Looking: reservations one by one and by filter, and what was counted. Changes nothing.
+//! Looking: reservations one by one and by filter, and what was counted. Changes nothing, save that what is
+//! told as expired stays so (P2): a confirm that read the clock before the deadline, and was held up, loses.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use super::{Extra, Inventory, Item, NO_CHANNEL, Owner, Reservation, State};
 use crate::clock::Timestamp;
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
-use crate::reservation::state::{Body, End, Phase, Slot, Snapshot, Standing};
+use crate::reservation::state::{Body, End, No, Phase, Slot, Snapshot, Standing};
 use crate::sku::StockId;
 use crate::sync::Pause;
 
@@ -142,7 +143,7 @@ impl Inventory {
     #[must_use]
     pub fn get(&self, id: ReservationId) -> Option<Reservation> {
         let now = self.read_clock();
-        let looked = self.look(id.slot, self.slot(id).ok()?, now)?;
+        let looked = self.look_to_tell(id.slot, self.slot(id).ok()?, now)?;
         (looked.snapshot.generation() == id.generation).then(|| self.describe(id.slot, &looked, now))?
     }
 
@@ -168,12 +169,14 @@ impl Inventory {
     pub fn reservations<'a>(&'a self, filter: &Filter) -> impl Iterator<Item = Reservation> + use<'a> {
         let (now, filter) = (self.read_clock(), filter.clone());
         let ended = matches!(filter.state, Some(State::Ended(_)));
-        self.slots(now).filter_map(move |(index, looked)| {
+        let wanted = move |(index, looked): (u32, Looked)| {
             if !ended && matches!(looked.snapshot.standing(), Standing::Ended(_)) {
                 return None;
             }
+            let looked = self.look_to_tell(index, self.slab.get(index)?, now)?;
             self.describe(index, &looked, now).filter(|found| filter.admits(found))
-        })
+        };
+        self.slots(now).filter_map(wanted)
     }
 
     /// How often everything happened. Sums up a few counters for each lane; no lock.
@@ -286,6 +289,21 @@ impl Inventory {
                 let same = after.generation() == snapshot.generation();
                 return same.then_some(Looked { snapshot, body, extra });
             }
+        }
+    }
+
+    /// [`look`](Self::look), and what is found overdue is made final before it is told (P2).
+    fn look_to_tell(&self, index: u32, slot: &Slot, now: u64) -> Option<Looked> {
+        let policy = self.settings.pending_policy;
+        loop {
+            let looked = self.look(index, slot, now)?;
+            let (seen, generation) = (looked.snapshot, looked.snapshot.generation());
+            let lives = matches!(seen.standing(), Standing::Live(_));
+            if !lives || seen.in_time(generation, now, policy) != Err(No::Due) {
+                return Some(looked);
+            }
+            // Overdue now; or somebody was faster, and it is looked at again.
+            let _ = slot.update(|seen| seen.overdue(generation, now, policy));
         }
     }
 

@@ -49,11 +49,11 @@ fn loom_r1_confirm_races_release_races_expire() {
                     }
                     Err(_) => false,
                 },
-                end => slot.update(|seen| seen.end(generation, 99, POLICY, end)).is_ok(),
+                end => slot.update(|seen| seen.end(generation, 99, POLICY, |_| true, end)).is_ok(),
             })
         };
         let others = [spawn(End::Released), spawn(End::Expired)];
-        let confirmed = slot.update(|seen| seen.end(generation, 99, POLICY, End::Confirmed)).is_ok();
+        let confirmed = slot.update(|seen| seen.end(generation, 99, POLICY, |_| true, End::Confirmed)).is_ok();
         let won = others.map(|other| other.join().unwrap());
         assert_eq!(won.iter().filter(|&&won| won).count() + usize::from(confirmed), 1);
         assert!(matches!(slot.snapshot().standing(), Standing::Ended(_)));
@@ -95,8 +95,8 @@ fn loom_p2_a_stale_id_never_reaches_the_next_reservation() {
         slot.fill(body(1));
         slot.publish(first, 100);
         let stale = Arc::clone(&slot);
-        let stale = thread::spawn(move || stale.update(|seen| seen.end(first, 50, POLICY, End::Confirmed)));
-        let released = slot.update(|seen| seen.end(first, 50, POLICY, End::Released)).is_ok();
+        let stale = thread::spawn(move || stale.update(|seen| seen.end(first, 50, POLICY, |_| true, End::Confirmed)));
+        let released = slot.update(|seen| seen.end(first, 50, POLICY, |_| true, End::Released)).is_ok();
         if released {
             let second = slot.claim(100);
             slot.fill(body(2));

@@ -39,8 +39,8 @@ const _: () = assert!(GENERATION.end() == u64::BITS);
 
 /// The last use of a slot.
 pub(crate) const GENERATION_MAX: u32 = GENERATION.max() as u32;
-/// Half of the circle of deadlines: 2^36 ms.
-const HALF: u64 = 1 << 36;
+/// Half of the circle of deadlines: 2^36 ms. An instant is told rightly if it lies nearer to now than this.
+pub(crate) const HALF: u64 = 1 << 36;
 
 /// The instant, near `now`, whose low 37 bits are `serial`.
 pub(crate) const fn near(serial: u64, now: u64) -> u64 {
@@ -224,7 +224,8 @@ impl Snapshot {
         }
     }
 
-    /// The deadline of a live or claimed reservation, as an instant near `now`.
+    /// The deadline of a live, claimed, changing or overdue reservation, as an instant near `now`. One that is
+    /// changed in review, or taken up again, has none: what is told then may be any instant.
     pub(crate) fn deadline(self, now: u64) -> u64 {
         let deadline = near(WHEN.of(self.0), now);
         if on(Break::DeadlineRoundedDown) { deadline & !31 } else { deadline }
@@ -271,10 +272,17 @@ impl Snapshot {
         }
     }
 
-    /// Rule: a holder ends it (R1, R2).
-    pub(crate) fn end(self, generation: u32, now: u64, policy: PendingPolicy, end: End) -> Result<Self, No> {
-        self.in_time(generation, now, policy)?;
-        Ok(self.ended(end))
+    /// Rule: a holder ends it (R1, R2), out of one of these phases.
+    pub(crate) fn end(
+        self,
+        generation: u32,
+        now: u64,
+        policy: PendingPolicy,
+        from: impl Fn(Phase) -> bool,
+        end: End,
+    ) -> Result<Self, No> {
+        let phase = self.in_time(generation, now, policy)?;
+        if from(phase) { Ok(self.ended(end)) } else { Err(No::Phase(phase)) }
     }
 
     /// Rule: time is up. What waits for a payment may go to review instead.
@@ -283,7 +291,7 @@ impl Snapshot {
         if alive == Err(No::Due) {
             return Ok(Self(PHASE.put(self.0, CHANGING)));
         }
-        if self.generation() == generation && self.standing() == Standing::Claimed {
+        if self.generation() == generation && matches!(self.standing(), Standing::Claimed | Standing::Changing) {
             return Err(if self.deadline(now) > now { No::NotDue } else { No::Busy });
         }
         match alive? {
@@ -523,10 +531,10 @@ mod tests {
         fn r1_r2_rules(bits: u64, now in HALF..1u64 << 61, generation in 1u32..4, review: bool) {
             let seen = Snapshot(GENERATION.put(bits, u64::from(generation % 3 + 1)));
             let policy = if review { PendingPolicy::Review } else { PendingPolicy::Release };
-            if let Ok(next) = seen.end(generation, now, policy, End::Confirmed) {
+            if let Ok(next) = seen.end(generation, now, policy, |_| true, End::Confirmed) {
                 prop_assert_eq!(seen.generation(), generation);
                 prop_assert_eq!(next.standing(), Standing::Ended(End::Confirmed));
-                prop_assert_eq!(next.end(generation, now, policy, End::Released), Err(No::Ended(End::Confirmed)));
+                prop_assert_eq!(next.end(generation, now, policy, |_| true, End::Released), Err(No::Ended(End::Confirmed)));
                 let timeless = matches!(seen.standing(), Standing::Live(Phase::InReview))
                     || (review && matches!(seen.standing(), Standing::Live(Phase::PaymentPending)));
                 prop_assert!(timeless || seen.deadline(now) > now);
@@ -535,7 +543,7 @@ mod tests {
                 prop_assert!(seen.deadline(now) <= now || seen.standing() == Standing::Overdue);
                 prop_assert!(next.standing() == Standing::Changing
                     || next.standing() == Standing::Live(Phase::InReview));
-                prop_assert!(seen.end(generation, now, PendingPolicy::Release, End::Confirmed).is_err());
+                prop_assert!(seen.end(generation, now, PendingPolicy::Release, |_| true, End::Confirmed).is_err());
             }
         }
     }

@@ -3,7 +3,7 @@
 use loom::sync::Arc;
 use loom::thread;
 
-use super::{Budget, Judge, Look, NURSERY_MS, Wheel};
+use super::{Budget, Judge, Look, NURSERY_MS, PASS_MS, Wheel};
 use crate::loom_explore::explore;
 use crate::sync::atomic::{
     AtomicU64,
@@ -11,7 +11,7 @@ use crate::sync::atomic::{
 };
 
 /// More than any of these sweeps needs.
-const AMPLE: Budget = Budget { looks: 100, ends: 100 };
+const AMPLE: Budget = Budget { looks: 100, ends: 100, ahead: 100 };
 
 /// One slot: its deadline once published, 0 before; ends what is due.
 struct OneSlot {
@@ -72,6 +72,12 @@ fn loom_w3_push_young_beside_a_nursery_pass() {
 #[test]
 fn loom_w3_push_young_beside_an_earlier_pass() {
     push_beside_sweep("w3_push_young_beside_an_earlier_pass", NURSERY_MS + 1, NURSERY_MS);
+}
+
+/// A pass that is begun before anything in it can be due leaves the bound alone.
+#[test]
+fn loom_w6_push_young_beside_a_pass_ahead_of_its_time() {
+    push_beside_sweep("w6_push_young_beside_a_pass_ahead_of_its_time", NURSERY_MS, PASS_MS);
 }
 
 #[test]

@@ -8,8 +8,9 @@
 //! Most reservations end within seconds of a deadline minutes away. So a new one only marks its slot
 //! as *young*; the nursery pass looks at it when it is `NURSERY_MS / 2` to `NURSERY_MS` old and moves
 //! it to the ring only if it still lives. One whose deadline comes before the next pass is done
-//! (`horizon`) marks itself *soon* instead. The marks are bits over slots: memory follows the slots,
-//! not the history, and no queue can overflow.
+//! (`horizon`) marks itself *soon* instead. A pass is begun two seconds before anything in it can be due, and
+//! may take many sweeps: what is due elsewhere does not wait for it. The marks are bits over slots: memory
+//! follows the slots, not the history, and no queue can overflow.
 //!
 //! `earliest` is a lower bound of every deadline in here. A refusal may be given only while it lies
 //! ahead of now (P4); while somebody sweeps it says so instead.
@@ -18,6 +19,8 @@
 //! `soon`, or in the ring, or was judged after the push.
 //! **W4** `earliest` is a bound, not a guess: it is at or below every deadline known here, or it
 //! says that a sweep is under way.
+//! **W6** It is at or below the floor: what stands in `young` and was not visited by the pass under way has a
+//! deadline at or after the horizon that stood before that pass.
 //!
 //! The wheel knows no stock and no slots: it asks `Judge` about each slot it touches.
 
@@ -83,6 +86,8 @@ pub(crate) struct Budget {
     pub(crate) looks: usize,
     /// Reservations ended, at most (one word of marks more).
     pub(crate) ends: usize,
+    /// Of the looks, those that may go to a nursery pass before it is needed.
+    pub(crate) ahead: usize,
 }
 
 /// How a sweep ended.
@@ -91,6 +96,8 @@ pub(crate) struct Budget {
 pub(crate) struct Swept {
     /// Everything due at `now` was judged.
     pub(crate) complete: bool,
+    /// It was not, because the budget was used up.
+    pub(crate) more: bool,
     /// Slots looked at.
     pub(crate) looked: usize,
 }
@@ -113,13 +120,16 @@ struct State {
     pass_due: u64,
     /// The leaf at which an unfinished nursery pass goes on.
     pass_at: Option<usize>,
+    /// The horizon before that pass (W6).
+    pass_floor: u64,
 }
 
 impl Wheel {
     /// A wheel over `slots` slots that starts at `now`.
     pub(crate) fn new(slots: usize, now: u64) -> Self {
         let horizon = now.saturating_add(NURSERY_MS).min(BOUND_MAX);
-        let state = State { ring: Ring::new(now), busy: Vec::new(), pass_due: now + PASS_MS, pass_at: None };
+        let state =
+            State { ring: Ring::new(now), busy: Vec::new(), pass_due: now + PASS_MS, pass_at: None, pass_floor: 0 };
         Self {
             young: Marks::new(slots),
             soon: Marks::new(slots),
@@ -193,6 +203,14 @@ impl Wheel {
     }
 }
 
+impl State {
+    /// Nothing that is marked young is due before this (W6).
+    fn floor(&self, wheel: &Wheel) -> u64 {
+        let pass = self.pass_at.is_some() && !on(Break::FloorForgotten);
+        if pass { self.pass_floor } else { wheel.horizon.load(Acquire) }
+    }
+}
+
 /// The right to sweep; one thread has it.
 #[derive(Debug)]
 pub(crate) struct Sweep<'a> {
@@ -201,13 +219,34 @@ pub(crate) struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    /// Judges everything due at `now`, within the budget; what is left of it goes to dropping what has
-    /// ended from the ring (P10).
+    /// Judges everything due at `now`, within the budget; what is left of it goes to the nursery pass, and to
+    /// dropping what has ended from the ring (P10).
     pub(crate) fn run(&mut self, now: u64, budget: Budget, judge: &mut impl Judge) -> Swept {
         let mut left = Left { budget, looked: 0, ended: 0, inserted: 0 };
-        let complete = self.wheel.settled(now) || self.run_due(now, &mut left, judge);
+        let mut complete = self.wheel.settled(now) || self.run_due(now, &mut left, judge);
+        let more = !complete && left.check().is_break();
+        if complete && budget.ahead > 0 {
+            self.run_ahead(now, &mut left, judge);
+            complete = self.state.busy.is_empty();
+        }
         self.sift(now, &mut left, judge);
-        Swept { complete, looked: left.looked }
+        Swept { complete, more, looked: left.looked }
+    }
+
+    /// A part of the nursery pass before it is needed. The bound stands meanwhile: it is at or below the floor
+    /// (W6), and so at or below the deadline of whatever moves to the ring.
+    fn run_ahead(&mut self, now: u64, left: &mut Left, judge: &mut impl Judge) {
+        let state = &mut *self.state;
+        if state.pass_at.is_none() && now < state.pass_due {
+            return;
+        }
+        let looks = left.budget.looks;
+        left.budget.looks = looks.min(left.looked + left.budget.ahead);
+        let _ = Self::pass(self.wheel, state, now, left, judge);
+        left.budget.looks = looks;
+        if !state.busy.is_empty() {
+            self.wheel.earliest.store(SWEEPING, SeqCst);
+        }
     }
 
     fn run_due(&mut self, now: u64, left: &mut Left, judge: &mut impl Judge) -> bool {
@@ -219,7 +258,7 @@ impl Sweep<'_> {
                 return false;
             }
             let bound = self.state.ring.next_start().unwrap_or(BOUND_MAX);
-            let bound = bound.min(self.wheel.horizon.load(Acquire)).min(BOUND_MAX);
+            let bound = bound.min(self.state.floor(self.wheel)).min(BOUND_MAX);
             if bound <= now {
                 continue; // what ended just now was a pass that an earlier sweep began: another is due
             }
@@ -268,33 +307,31 @@ impl Sweep<'_> {
             }
             from = leaf + 1;
         }
-        if state.pass_at.is_none() && now >= state.pass_due {
-            state.pass_at = Some(0);
-            state.pass_due = now.saturating_add(PASS_MS);
-            // Before the collecting: see `push`. A swap, because a pusher's look must not pass it.
-            self.wheel.horizon.swap(now.saturating_add(NURSERY_MS).min(BOUND_MAX), SeqCst);
-        }
-        if let Some(from) = state.pass_at {
-            Self::pass(self.wheel, state, from, now, left, judge)?;
-        }
         while state.ring.open_next(now) {
             while let Some(Entry { slot, generation }) = state.ring.pop() {
                 left.settle(state, slot, judge.look(slot, Some(generation), now));
                 left.check()?;
             }
         }
+        if state.floor(self.wheel) <= now {
+            return Self::pass(self.wheel, state, now, left, judge); // what is young may be due
+        }
         ControlFlow::Continue(())
     }
 
-    /// The nursery pass, from a leaf on.
-    fn pass(
-        wheel: &Wheel,
-        state: &mut State,
-        mut from: usize,
-        now: u64,
-        left: &mut Left,
-        judge: &mut impl Judge,
-    ) -> ControlFlow<()> {
+    /// The nursery pass, begun or gone on with.
+    fn pass(wheel: &Wheel, state: &mut State, now: u64, left: &mut Left, judge: &mut impl Judge) -> ControlFlow<()> {
+        let mut from = match state.pass_at {
+            Some(from) => from,
+            None => {
+                state.pass_due = now.saturating_add(PASS_MS);
+                // Before the collecting: see `push`. A swap, because a pusher's look must not pass it.
+                let horizon = now.saturating_add(NURSERY_MS).min(BOUND_MAX);
+                state.pass_floor = wheel.horizon.swap(horizon, SeqCst);
+                0
+            }
+        };
+        state.pass_at = Some(from);
         let horizon = wheel.horizon.load(Acquire);
         while let Some(leaf) = wheel.young.next(from) {
             state.pass_at = Some(leaf);
@@ -359,4 +396,101 @@ fn slots_of(leaf: usize, mut bits: u64) -> impl Iterator<Item = u32> {
         bits &= bits.wrapping_sub(1);
         (bit < u64::BITS).then(|| (leaf * WORD) as u32 + bit)
     })
+}
+
+#[cfg(all(test, not(earmark_loom)))]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Slots with a deadline each; ends what is due.
+    #[derive(Default)]
+    struct Slots {
+        live: BTreeMap<u32, (u64, u64)>,
+        ended: Vec<(u32, u64)>,
+    }
+
+    impl Judge for Slots {
+        fn look(&mut self, slot: u32, _generation: Option<u32>, now: u64) -> Look {
+            match self.live.get(&slot) {
+                None => Look::Gone,
+                Some((deadline, _)) if *deadline <= now => {
+                    self.live.remove(&slot);
+                    self.ended.push((slot, now));
+                    Look::Ended
+                }
+                Some(&(deadline, born)) => Look::Live { generation: 1, deadline, born },
+            }
+        }
+
+        fn deadline(&mut self, slot: u32, _generation: u32, _now: u64) -> Option<u64> {
+            self.live.get(&slot).map(|(deadline, _)| *deadline)
+        }
+    }
+
+    fn sweep(wheel: &Wheel, now: u64, budget: Budget, slots: &mut Slots) -> Swept {
+        wheel.try_sweep().unwrap().run(now, budget, slots)
+    }
+
+    const SLOTS: u32 = 1_000;
+
+    proptest! {
+        /// W3, W4, W6 whatever comes when, however little each sweep may do: where nothing is due for certain
+        /// nothing is, and a sweep that calls itself complete has ended all that is due.
+        #[test]
+        fn w4_w6_the_bound_warns_of_whatever_is_due(
+            steps in proptest::collection::vec((0u8..10, 0..SLOTS, 1u64..12_000, 1usize..400, 0usize..200), 1..300),
+        ) {
+            let (wheel, mut slots, mut now) = (Wheel::new(SLOTS as usize, 0), Slots::default(), 0);
+            for (kind, slot, ttl, looks, ahead) in steps {
+                match kind {
+                    0..5 => {
+                        // Many at once, so that a pass outlasts its sweep.
+                        for slot in slot..SLOTS.min(slot + 70) {
+                            if let std::collections::btree_map::Entry::Vacant(free) = slots.live.entry(slot) {
+                                free.insert((now + ttl, now));
+                                wheel.push(slot, now + ttl);
+                            }
+                        }
+                    }
+                    5 => drop(slots.live.remove(&slot)),
+                    6 => now += ttl / 4,
+                    _ => {
+                        now += ttl / 100;
+                        let swept = sweep(&wheel, now, Budget { looks, ends: looks, ahead }, &mut slots);
+                        let due = slots.live.values().filter(|(deadline, _)| *deadline <= now).count();
+                        prop_assert!(!swept.complete || due == 0, "complete at {}, and {} are due", now, due);
+                        prop_assert!(swept.complete || swept.more, "nobody changes anything here");
+                    }
+                }
+                let due = slots.live.values().filter(|(deadline, _)| *deadline <= now).count();
+                prop_assert!(!wheel.settled(now) || due == 0, "settled at {}, and {} are due", now, due);
+            }
+            let budget = Budget { looks: usize::MAX, ends: usize::MAX, ahead: 0 };
+            prop_assert!(sweep(&wheel, now + 12_000, budget, &mut slots).complete);
+            prop_assert!(slots.live.is_empty(), "lost: {:?}", slots.live);
+        }
+    }
+
+    /// However many are young, what is due is ended at its time, and nobody is told that a sweep is under way.
+    #[test]
+    fn what_is_due_does_not_wait_for_the_young() {
+        const YOUNG: u32 = 100_000;
+        let (wheel, mut slots) = (Wheel::new(YOUNG as usize + 1, 0), Slots::default());
+        let budget = Budget { looks: 1_000, ends: 1_000, ahead: 1_000 };
+        for slot in 0..=YOUNG {
+            let deadline = if slot == YOUNG { 2_050 } else { 60_000 };
+            slots.live.insert(slot, (deadline, 0));
+            wheel.push(slot, deadline);
+        }
+        for now in 1..=2_100 {
+            let swept = sweep(&wheel, now, budget, &mut slots);
+            assert!(swept.complete && wheel.settled(now), "at {now}");
+        }
+        assert_eq!(slots.ended, [(YOUNG, 2_050)]);
+        assert_eq!(wheel.ring_len(), Some(YOUNG as usize), "the pass was done beside it");
+    }
 }
