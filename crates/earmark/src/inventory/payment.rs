@@ -69,8 +69,9 @@ impl Inventory {
     /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
     /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
     /// let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(15)?)?.detach();
-    /// inventory.begin_payment(id)?;
-    /// inventory.payment_pending(id)?; // the provider did not answer
+    /// let soon = inventory.begin_payment(id)?;
+    /// let late = inventory.payment_pending(id)?; // the provider did not answer
+    /// assert!(late > soon);
     /// inventory.confirm(id)?; // it did, hours later
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
