@@ -25,24 +25,56 @@ pub struct Timestamp(u64);
 
 impl Timestamp {
     /// The instant `millis` milliseconds after the clock's start.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let clock = ManualClock::new(Timestamp::from_millis(5_000));
+    /// assert_eq!(clock.now().to_string(), "5.000 s");
+    /// ```
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
     /// Milliseconds since the clock's start.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let stored: u64 = Timestamp::from_millis(1_250).as_millis();
+    /// assert_eq!((stored / 1_000, stored % 1_000), (1, 250)); // seconds, and the rest
+    /// ```
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
     /// The time from `earlier` to this instant; zero if `earlier` lies ahead.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::time::Duration;
+    /// let (before, after) = (Timestamp::from_millis(400), Timestamp::from_millis(1_000));
+    /// assert_eq!(after.since(before), Duration::from_millis(600));
+    /// assert_eq!(before.since(after), Duration::ZERO); // never negative
+    /// ```
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
     /// The instant `ttl` after this one.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let clock = ManualClock::default();
+    /// # let inventory = Inventory::builder().clock(clock.clone()).build()?;
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let ttl = Ttl::minutes(5)?;
+    /// let guard = inventory.reserve(tee, Quantity::ONE, ttl)?;
+    /// assert_eq!(guard.deadline(), clock.now().after(ttl));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn after(self, ttl: Ttl) -> Self {
         Self(self.0.saturating_add(ttl.as_millis()))
@@ -70,11 +102,31 @@ pub struct Ttl(u64);
 
 impl Ttl {
     /// The shortest TTL: one millisecond, one tick of the wheel.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::time::Duration;
+    /// assert_eq!(Ttl::MIN.as_duration(), Duration::from_millis(1));
+    /// assert!(Ttl::new(Duration::from_micros(999)).is_err());
+    /// ```
     pub const MIN: Self = Self(1);
     /// The longest TTL: 400 days.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// assert_eq!(Ttl::MAX.as_duration().as_secs(), 400 * 24 * 60 * 60);
+    /// assert!(Ttl::millis(Ttl::MAX.as_millis() + 1).is_err());
+    /// ```
     pub const MAX: Self = Self(400 * 24 * 60 * 60 * 1_000);
 
     /// A TTL of this duration; parts of a millisecond are rounded up.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::time::Duration;
+    /// assert_eq!(Ttl::new(Duration::from_micros(1_001))?, Ttl::millis(2)?); // never shorter than asked for
+    /// # Ok::<(), TtlError>(())
+    /// ```
     ///
     /// # Errors
     /// [`TtlError`] below 1 ms or above 400 days.
@@ -91,6 +143,13 @@ impl Ttl {
 
     /// A TTL of this many milliseconds.
     ///
+    /// ```
+    /// # use earmark::*;
+    /// assert_eq!(Ttl::millis(90_000)?, Ttl::secs(90)?);
+    /// assert!(Ttl::millis(0).is_err());
+    /// # Ok::<(), TtlError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`TtlError`] below 1 ms or above 400 days.
     pub fn millis(millis: u64) -> Result<Self, TtlError> {
@@ -98,6 +157,12 @@ impl Ttl {
     }
 
     /// A TTL of this many seconds.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// assert_eq!(Ttl::secs(120)?, Ttl::minutes(2)?);
+    /// # Ok::<(), TtlError>(())
+    /// ```
     ///
     /// # Errors
     /// [`TtlError`] below 1 ms or above 400 days.
@@ -107,6 +172,13 @@ impl Ttl {
 
     /// A TTL of this many minutes.
     ///
+    /// ```
+    /// # use earmark::*;
+    /// assert_eq!(Ttl::minutes(400 * 24 * 60)?, Ttl::MAX);
+    /// assert!(Ttl::minutes(400 * 24 * 60 + 1).is_err());
+    /// # Ok::<(), TtlError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`TtlError`] below 1 ms or above 400 days.
     pub fn minutes(minutes: u64) -> Result<Self, TtlError> {
@@ -114,12 +186,27 @@ impl Ttl {
     }
 
     /// Whole milliseconds, 1 to 34,560,000,000.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let stored = Ttl::secs(30)?.as_millis();
+    /// assert_eq!(Ttl::millis(stored)?, Ttl::secs(30)?);
+    /// # Ok::<(), TtlError>(())
+    /// ```
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
     /// As a `Duration`.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::time::Duration;
+    /// let half = Ttl::minutes(10)?.as_duration() / 2; // when to remind the buyer
+    /// assert_eq!(half, Duration::from_secs(5 * 60));
+    /// # Ok::<(), TtlError>(())
+    /// ```
     #[must_use]
     pub const fn as_duration(self) -> Duration {
         Duration::from_millis(self.0)
@@ -155,6 +242,14 @@ impl From<Ttl> for u64 {
 }
 
 /// A duration that cannot be a [`Ttl`].
+///
+/// ```
+/// # use earmark::*;
+/// # use std::time::Duration;
+/// let error = Ttl::secs(0).unwrap_err();
+/// assert_eq!(error.asked, Duration::ZERO);
+/// assert!(error.to_string().ends_with("choose 1 ms to 400 days"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a TTL of {asked:?} is out of bounds: choose 1 ms to 400 days")]
 #[non_exhaustive]
@@ -170,6 +265,24 @@ pub struct TtlError {
 /// ever, or reads the clock again, which calls again, until the stack is used up.
 ///
 /// A clock that panics breaks nothing: what the call had claimed, taken or opened goes back.
+///
+/// ```
+/// # use earmark::*;
+/// use std::time::{Duration, Instant};
+///
+/// /// Counts from the start of the program.
+/// struct SinceStart(Instant);
+///
+/// impl Clock for SinceStart {
+///     fn now(&self) -> Timestamp {
+///         Timestamp::from_millis(self.0.elapsed().as_millis() as u64)
+///     }
+/// }
+///
+/// let inventory = Inventory::builder().clock(SinceStart(Instant::now())).build()?;
+/// assert!(inventory.now().since(Timestamp::default()) < Duration::from_secs(3_600));
+/// # Ok::<(), SettingError>(())
+/// ```
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
@@ -205,6 +318,15 @@ impl Default for SystemClock {
 
 impl SystemClock {
     /// The system's clock.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let clock = SystemClock::new();
+    /// let before = clock.now();
+    /// let inventory = Inventory::builder().clock(clock).build()?; // what it has by default
+    /// assert!(inventory.now() >= before);
+    /// # Ok::<(), SettingError>(())
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         #[cfg(target_os = "linux")]
@@ -250,12 +372,27 @@ pub struct ManualClock(Arc<AtomicU64>);
 
 impl ManualClock {
     /// A clock that shows `now`.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let clock = ManualClock::new(Timestamp::from_millis(7));
+    /// let shared = clock.clone();
+    /// clock.set(Timestamp::from_millis(10));
+    /// assert_eq!(shared.now(), Timestamp::from_millis(10));
+    /// ```
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self(Arc::new(AtomicU64::new(now.0)))
     }
 
     /// Moves the time on and returns the new one. Parts of a millisecond are dropped.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::time::Duration;
+    /// let clock = ManualClock::default();
+    /// assert_eq!(clock.advance(Duration::from_micros(2_900)), Timestamp::from_millis(2));
+    /// ```
     pub fn advance(&self, by: Duration) -> Timestamp {
         let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         let moved = |now: u64| Some(now.saturating_add(by));
@@ -265,6 +402,18 @@ impl ManualClock {
     }
 
     /// Shows `now` from here on; may also go back, which the engine takes as standing still.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let clock = ManualClock::default();
+    /// # let inventory = Inventory::builder().clock(clock.clone()).build()?;
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let guard = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?;
+    /// clock.set(guard.deadline());
+    /// assert!(matches!(guard.confirm(), Err(ConfirmError::Ended { end: End::Expired, .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.0, Ordering::Relaxed);
     }
@@ -294,6 +443,13 @@ pub struct QuantaClock {
 #[cfg(feature = "quanta")]
 impl QuantaClock {
     /// Calibrates the counter, which takes up to 200 ms the first time in a process.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let inventory = Inventory::builder().clock(QuantaClock::new()).build()?;
+    /// assert!(inventory.now() <= inventory.now());
+    /// # Ok::<(), SettingError>(())
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         let clock = quanta::Clock::new();

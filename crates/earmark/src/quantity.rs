@@ -4,6 +4,16 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 /// Units of one line stay below this: 2^30.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// inventory.receive(tee, Quantity::new(UNITS_MAX)?, &Cause::none())?;
+/// let one_more = inventory.receive(tee, Quantity::ONE, &Cause::none());
+/// assert!(matches!(one_more, Err(StockError::NoRoom { room: 0, .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub const UNITS_MAX: u32 = (1 << 30) - 1;
 
 /// A number of units to take, give or move: 1 to 1,073,741,823 (2^30 − 1), never zero.
@@ -21,9 +31,23 @@ pub struct Quantity(NonZeroU32);
 
 impl Quantity {
     /// One unit.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// assert_eq!(Quantity::new(1), Ok(Quantity::ONE)); // no `?` needed
+    /// ```
     pub const ONE: Self = Self(NonZeroU32::MIN);
 
     /// This many units.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// const DOZEN: Quantity = match Quantity::new(12) {
+    ///     Ok(dozen) => dozen,
+    ///     Err(_) => panic!(), // at compile time
+    /// };
+    /// assert_eq!(DOZEN.get(), 12);
+    /// ```
     ///
     /// # Errors
     /// [`QuantityError`] for zero and for more than [`UNITS_MAX`].
@@ -35,6 +59,13 @@ impl Quantity {
     }
 
     /// The number.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let quantity = Quantity::new(3)?;
+    /// assert_eq!(u64::from(quantity.get()) * 19_90, 59_70); // price in cents
+    /// # Ok::<(), QuantityError>(())
+    /// ```
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0.get()
@@ -75,6 +106,12 @@ impl From<Quantity> for u32 {
 }
 
 /// A number that cannot be a [`Quantity`].
+///
+/// ```
+/// # use earmark::*;
+/// let error = Quantity::try_from(5_000_000_000u64).unwrap_err();
+/// assert_eq!(error.to_string(), "5000000000 units: choose a quantity from 1 to 1073741823");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{asked} units: choose a quantity from 1 to {UNITS_MAX}")]
 #[non_exhaustive]

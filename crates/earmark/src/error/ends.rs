@@ -9,6 +9,18 @@ use crate::reservation::state::{End, Phase};
 use crate::sku::StockId;
 
 /// Why a reservation was not confirmed.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// inventory.release(id)?; // by a call that was faster
+/// let Err(refused @ ConfirmError::Ended { end: End::Released, .. }) = inventory.confirm(id) else { panic!() };
+/// assert!(refused.to_string().ends_with("already released; reserve again if the units are still wanted"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfirmError {
@@ -41,6 +53,17 @@ pub enum ConfirmError {
 }
 
 /// Why a reservation was not released.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// let elsewhere = Inventory::new(); // an id means something to the inventory that made it
+/// assert_eq!(elsewhere.release(id), Err(ReleaseError::NotFound { id }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReleaseError {
@@ -73,6 +96,19 @@ pub enum ReleaseError {
 }
 
 /// Why only a part could not be confirmed or released. Nothing changed.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// let all = [Item { line: tee, quantity: Quantity::ONE }];
+/// assert_eq!(inventory.release_part(id, &all), Err(PartError::Whole { id }));
+/// let more = [Item { line: tee, quantity: Quantity::new(2)? }];
+/// assert!(matches!(inventory.confirm_part(id, &more), Err(PartError::NotHeld { asked: 2, held: 1, .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PartError {
@@ -129,6 +165,18 @@ pub enum PartError {
 }
 
 /// Why a deadline was not moved.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// inventory.begin_payment(id)?;
+/// let refused = inventory.extend(id, Ttl::minutes(5)?);
+/// assert_eq!(refused, Err(ExtendError::WrongPhase { id, phase: Phase::Paying }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExtendError {
@@ -171,6 +219,23 @@ pub enum ExtendError {
 }
 
 /// Why a reservation did not change its phase.
+///
+/// ```
+/// # use earmark::*;
+/// # use std::time::Duration;
+/// # let clock = ManualClock::default();
+/// # let inventory = Inventory::builder().clock(clock.clone()).build()?;
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// clock.advance(Duration::from_secs(5 * 60));
+/// match inventory.begin_payment(id) {
+///     Ok(until) => panic!("charge the card by {until}"),
+///     Err(PaymentError::Ended { end, .. }) => assert_eq!(end, End::Expired), // do not take the money
+///     Err(other) => panic!("{other}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PaymentError {
@@ -205,6 +270,21 @@ pub enum PaymentError {
 }
 
 /// Why money that came late found no units.
+///
+/// ```
+/// # use earmark::*;
+/// # use std::time::Duration;
+/// # let clock = ManualClock::default();
+/// # let inventory = Inventory::builder().clock(clock.clone()).build()?;
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// let late = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// clock.advance(Duration::from_secs(5 * 60));
+/// inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.confirm()?; // sold to somebody else
+/// let Err(ReacquireError::Short { short, .. }) = inventory.confirm_or_reacquire(late) else { panic!() };
+/// assert_eq!((short[0].line, short[0].available), (tee, 0)); // pay the money back
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReacquireError {
@@ -250,6 +330,17 @@ pub enum ReacquireError {
 }
 
 /// Why a review was not resolved.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// let answers = inventory.resolve_reviews(&[id], Resolution::Release);
+/// assert_eq!(answers, [Err(ReviewError::NotInReview { id, phase: Phase::Reserved })]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReviewError {
@@ -284,6 +375,18 @@ pub enum ReviewError {
 }
 
 /// Why an owner's reservation was not replaced. The old one stands as it was.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE);
+/// let bobs = request.with_owner(inventory.owner("bob"));
+/// assert_eq!(inventory.replace(id, &bobs), Err(ReplaceError::NotOwner { id }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplaceError {

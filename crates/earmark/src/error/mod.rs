@@ -22,6 +22,19 @@ pub use ends::{
 const SHORT_LINES_NAMED: usize = 8;
 
 /// A cart's item that was short.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(2)?, &Cause::none())?;
+/// let cap = inventory.declare(LineSpec::new("CAP"))?;
+/// let cart = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::new(3)?).with_item(cap, Quantity::ONE);
+/// let Err(ReserveError::CartShort { short }) = inventory.reserve_with(&cart) else { panic!() };
+/// let there: Vec<_> = short.iter().map(|item| (item.line, item.asked.get(), item.available)).collect();
+/// assert_eq!(there, [(tee, 3, 2), (cap, 1, 0)]); // every short line, not just the first
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -35,6 +48,18 @@ pub struct ShortItem {
 }
 
 /// Which cap of an owner was reached.
+///
+/// ```
+/// # use earmark::*;
+/// let inventory = Inventory::builder().owner_units_max(4).build()?;
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(9)?, &Cause::none())?;
+/// let request = ReserveRequest::new(Ttl::minutes(5)?).with_owner(inventory.owner("ada"));
+/// let _three = inventory.reserve_with(&request.clone().with_item(tee, Quantity::new(3)?))?;
+/// let refused = inventory.reserve_with(&request.with_item(tee, Quantity::new(2)?)).map(|guard| guard.units());
+/// assert_eq!(refused, Err(ReserveError::OwnerCap { cap: OwnerCap::Units, held: 3, asked: 2, max: 4 }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -58,6 +83,21 @@ impl fmt::Display for OwnerCap {
 }
 
 /// Why nothing was reserved.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(2)?, &Cause::none())?;
+/// let guard = match inventory.reserve(tee, Quantity::new(3)?, Ttl::minutes(5)?) {
+///     Err(ReserveError::Insufficient { available, .. }) => {
+///         inventory.reserve(tee, Quantity::new(available)?, Ttl::minutes(5)?)? // what there is
+///     }
+///     other => other?,
+/// };
+/// assert_eq!(guard.units(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReserveError {
@@ -138,6 +178,17 @@ pub enum ReserveError {
 }
 
 /// A request that no stock could serve. Nothing was looked at.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// let most = Quantity::new(UNITS_MAX)?;
+/// let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, most).with_item(tee, Quantity::ONE);
+/// let refused = inventory.reserve_with(&request).map(|guard| guard.units());
+/// assert_eq!(refused, Err(RequestError::TooManyUnits { line: tee }.into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
@@ -186,6 +237,17 @@ pub enum RequestError {
 }
 
 /// Why a key stands against a command.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// let cause = Cause::none().with_key(inventory.key("delivery 4711"));
+/// inventory.receive(tee, Quantity::new(40)?, &cause)?;
+/// let another = inventory.receive(tee, Quantity::new(50)?, &cause);
+/// assert_eq!(another, Err(StockError::Key(KeyError::Reused)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -198,6 +260,18 @@ pub enum KeyError {
 }
 
 /// Which table was full.
+///
+/// ```
+/// # use earmark::*;
+/// let inventory = Inventory::builder().owners_max(1).build()?;
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(9)?, &Cause::none())?;
+/// let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE);
+/// let _ada = inventory.reserve_with(&request.clone().with_owner(inventory.owner("ada")))?;
+/// let bob = inventory.reserve_with(&request.with_owner(inventory.owner("bob")));
+/// assert!(matches!(bob, Err(ReserveError::Full(FullError { table: Table::Owners, .. }))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -227,6 +301,15 @@ impl fmt::Display for Table {
 }
 
 /// A table of the engine is full (P10). Nothing changed.
+///
+/// ```
+/// # use earmark::*;
+/// let inventory = Inventory::builder().channels_max(1).build()?;
+/// inventory.channel("mobile")?;
+/// let Err(ChannelError::Full(full)) = inventory.channel("kiosk") else { panic!() };
+/// assert_eq!((full.table, full.max), (Table::Channels, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the table of {table} is full at {max}; {}", match .table {
     Table::Lines | Table::Channels => "raise the setting: they stay as long as the inventory does",
@@ -241,6 +324,15 @@ pub struct FullError {
 }
 
 /// Why a line was not declared.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// let tee = inventory.declare(LineSpec::new("TEE").with_category("apparel"))?;
+/// let again = inventory.declare(LineSpec::new("TEE").with_category("shirts"));
+/// assert_eq!(again, Err(DeclareError::Differs { line: tee })); // the line that stands can be used
+/// # Ok::<(), DeclareError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeclareError {
@@ -259,6 +351,12 @@ pub enum DeclareError {
 }
 
 /// Why a channel was not made.
+///
+/// ```
+/// # use earmark::*;
+/// let refused = Inventory::new().channel(&"x".repeat(NAME_BYTES_MAX + 1));
+/// assert!(matches!(refused, Err(ChannelError::Name(NameError { bytes: 129, .. }))));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChannelError {
@@ -271,6 +369,17 @@ pub enum ChannelError {
 }
 
 /// Why a line's books were not changed.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(5)?, &Cause::none())?;
+/// let _held = inventory.reserve(tee, Quantity::new(4)?, Ttl::minutes(5)?)?;
+/// let refused = inventory.block(tee, Quantity::new(3)?, "recall", &Cause::none());
+/// assert_eq!(refused, Err(StockError::Short { line: tee, short_by: 2 })); // what is promised stays promised
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StockError {
@@ -345,6 +454,12 @@ pub enum StockError {
 }
 
 /// A setting that [`InventoryBuilder::build`](crate::InventoryBuilder::build) refuses.
+///
+/// ```
+/// # use earmark::*;
+/// let error = Inventory::builder().lanes(100).build().unwrap_err();
+/// assert_eq!((error.setting, error.value.as_str(), error.bounds), ("lanes", "100", "1 to 64"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("setting {setting} = {value} is out of bounds: choose {bounds}")]
 #[non_exhaustive]

@@ -16,6 +16,17 @@ const LOOKS: u32 = 8;
 const WAIT: Duration = Duration::from_millis(1);
 
 /// What [`Inventory::verify`] found.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(5)?, &Cause::none())?;
+/// let _held = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?;
+/// let Verification { reservations, differences, .. } = inventory.verify();
+/// assert_eq!((reservations, differences), (1, vec![]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[must_use]
@@ -42,6 +53,12 @@ impl Verification {
 }
 
 /// Two figures that should be the same. Any of them is a bug of the engine.
+///
+/// ```
+/// # use earmark::*;
+/// let found = Difference::Committed { expected: 3, found: 2 }; // say, of a `verify` that ran by night
+/// assert_eq!(found.to_string(), "3 units should be committed by what happened, the books say 2");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -175,6 +192,19 @@ fn committed_by(counts: &Counts) -> i64 {
 }
 
 /// How full every table is.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(5)?, &Cause::none())?;
+/// # let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE);
+/// let guard = inventory.reserve_with(&request.with_owner(inventory.owner("ada")))?;
+/// assert_eq!(inventory.usage().owners, 1);
+/// drop(guard);
+/// assert_eq!(inventory.usage().owners, 0); // counted while something of theirs lives
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -23,6 +23,15 @@ const PERIOD_MIN: Duration = Duration::from_millis(1);
 const PERIOD_MAX: Duration = Duration::from_secs(1);
 
 /// What a driver did in its life.
+///
+/// ```
+/// # use earmark::*;
+/// # use std::{sync::Arc, time::Duration};
+/// # let inventory = Arc::new(Inventory::new());
+/// let report: DriverReport = Driver::spawn(Arc::clone(&inventory), Duration::from_millis(1))?.stop();
+/// assert_eq!((report.expired, report.panics), (0, 0));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct DriverReport {
@@ -58,6 +67,21 @@ impl Driver {
     /// Starts the thread. The period is brought between 1 ms and 1 s, and to half of `time_slack` at
     /// most; 1 to 2 ms is what expiry to the tick needs.
     ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::{sync::Arc, time::Duration};
+    /// # let inventory = Arc::new(Inventory::new());
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let driver = Driver::spawn(Arc::clone(&inventory), Duration::from_millis(1))?;
+    /// let _forgotten = inventory.reserve(tee, Quantity::ONE, Ttl::millis(5)?)?.detach();
+    /// while inventory.available(tee)? == 0 {
+    ///     std::thread::yield_now(); // nobody calls `sweep` here
+    /// }
+    /// assert_eq!(driver.stop().expired, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// What the operating system says when it cannot start a thread.
     pub fn spawn(inventory: Arc<Inventory>, period: Duration) -> std::io::Result<Self> {
@@ -78,6 +102,17 @@ impl Driver {
     }
 
     /// Stops the thread, waits for it and tells what it did.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::{sync::Arc, time::Duration};
+    /// # let inventory = Arc::new(Inventory::new());
+    /// let driver = Driver::spawn(Arc::clone(&inventory), Duration::from_millis(1))?;
+    /// assert_eq!(Arc::strong_count(&inventory), 2);
+    /// let _report = driver.stop();
+    /// assert_eq!(Arc::strong_count(&inventory), 1); // its thread is gone, and its share with it
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn stop(mut self) -> DriverReport {
         self.join()
     }
@@ -197,6 +232,18 @@ impl TokioDriver {
     /// Starts the task on the current runtime. The period is brought between 1 ms and 1 s, and to half of
     /// `time_slack` at most.
     ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::{sync::Arc, time::Duration};
+    /// # let inventory = Arc::new(Inventory::new());
+    /// let outside = TokioDriver::spawn(Arc::clone(&inventory), Duration::from_millis(1));
+    /// assert_eq!(outside.unwrap_err().kind(), std::io::ErrorKind::NotConnected);
+    /// let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    /// let _inside = runtime.enter();
+    /// assert!(TokioDriver::spawn(inventory, Duration::from_millis(1)).is_ok());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `NotConnected` outside of a runtime, `Unsupported` in one whose time driver is not enabled.
     pub fn spawn(inventory: Arc<Inventory>, period: Duration) -> std::io::Result<Self> {
@@ -227,6 +274,21 @@ impl TokioDriver {
     }
 
     /// Stops the task, waits for it and tells what it did.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::{sync::Arc, time::Duration};
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    /// # runtime.block_on(async {
+    /// # let inventory = Arc::new(Inventory::new());
+    /// let driver = TokioDriver::spawn(Arc::clone(&inventory), Duration::from_millis(1))?;
+    /// tokio::task::yield_now().await;
+    /// assert!(driver.stop().await.sweeps > 0);
+    /// assert_eq!(Arc::strong_count(&inventory), 1); // the task's share is gone
+    /// # Ok::<(), std::io::Error>(())
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub async fn stop(mut self) -> DriverReport {
         self.detach();
         match self.task.take() {
@@ -249,6 +311,20 @@ impl Drop for TokioDriver {
 }
 
 /// What a close does with what is still reserved.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(2)?, &Cause::none())?;
+/// let paying = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// inventory.begin_payment(paying)?;
+/// let _idle = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// let report = inventory.close(CloseMode::Release);
+/// assert_eq!((report.released, report.paying), (1, 1)); // money on its way is not cut off
+/// inventory.confirm(paying)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseMode {
@@ -259,6 +335,18 @@ pub enum CloseMode {
 }
 
 /// What a close found and did.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// let report = inventory.close(CloseMode::Drain);
+/// assert_eq!((report.released, report.reserved, report.changing), (0, 1, 0));
+/// inventory.confirm(id)?; // what lives may still end well
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[must_use]
@@ -281,6 +369,22 @@ pub struct CloseReport {
 
 impl CloseReport {
     /// Whether nothing lives any more, and nothing will.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::time::Duration;
+    /// # let clock = ManualClock::default();
+    /// # let inventory = Inventory::builder().clock(clock.clone()).build()?;
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+    /// inventory.begin_payment(id)?; // and the buyer walks away
+    /// while !inventory.close(CloseMode::Release).is_drained() {
+    ///     clock.advance(Duration::from_secs(1)); // with a real clock: wait a little, or give up after a while
+    /// }
+    /// assert_eq!(inventory.available(tee)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn is_drained(&self) -> bool {
         self.reserved + self.paying + self.pending + self.in_review + self.changing == 0

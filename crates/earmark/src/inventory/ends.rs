@@ -83,6 +83,7 @@ impl Inventory {
     /// let key = inventory.key("order 17");
     /// inventory.confirm_with(id, key)?;
     /// inventory.confirm_with(id, key)?; // the answer was lost: asking again is safe
+    /// assert!(matches!(inventory.confirm(id), Err(ConfirmError::Ended { end: End::Confirmed, .. }))); // without it
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

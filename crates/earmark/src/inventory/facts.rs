@@ -97,6 +97,20 @@ macro_rules! counts {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// How often everything happened since the inventory was made. Exact at rest; under load each
         /// number is a moment of its own.
+        ///
+        /// ```
+        /// # use earmark::*;
+        /// # let inventory = Inventory::new();
+        /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+        /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+        /// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+        /// let before = inventory.counts();
+        /// inventory.confirm(id)?;
+        /// assert!(inventory.confirm(id).is_err());
+        /// let Counts { confirmed, refused_reservation, .. } = inventory.counts();
+        /// assert_eq!((confirmed - before.confirmed, refused_reservation), (1, 1)); // rates are differences
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize))]
         #[non_exhaustive]

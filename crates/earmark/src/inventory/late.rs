@@ -12,6 +12,20 @@ use crate::reservation::state::{End, No, Slot};
 use crate::sync::Pause;
 
 /// How a late payment found its reservation.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// match inventory.confirm_or_reacquire(id)? {
+///     Late::InTime => {} // as if it had been `confirm`
+///     other => panic!("it was not late, yet {other:?}"),
+/// }
+/// assert_eq!(inventory.counts().reacquired, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[must_use]

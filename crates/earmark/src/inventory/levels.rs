@@ -16,6 +16,17 @@ const LOOKS: usize = 8;
 ///
 /// Each line by itself is exact. Received, shipped, moved between lines: nothing of that happens while
 /// the snapshot is taken. Reservations go on meanwhile; `settled` says whether any was noticed.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(40)?, &Cause::none())?;
+/// let Snapshot { lines, .. } = inventory.levels_all();
+/// let on_hand: u64 = lines.iter().map(|levels| u64::from(levels.on_hand)).sum();
+/// assert_eq!(on_hand, 40); // over all lines
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

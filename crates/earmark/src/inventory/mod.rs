@@ -99,6 +99,21 @@ const NO_CHANNEL: u16 = 0;
 ///
 /// **Time**: nothing expires by itself. A reserve that would refuse sweeps a little; give the rest to a
 /// [`Driver`], or call [`advance`](Self::advance).
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// // By reference from any thread; of two who race for the last unit one gets it.
+/// let buy = || inventory.reserve(tee, Quantity::ONE, Ttl::MAX).is_ok_and(|guard| guard.confirm().is_ok());
+/// let bought = std::thread::scope(|scope| {
+///     let buyers = [scope.spawn(&buy), scope.spawn(&buy)];
+///     buyers.map(|buyer| buyer.join().expect("no panic"))
+/// });
+/// assert_eq!(bought.iter().filter(|bought| **bought).count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Inventory {
     settings: Settings,
     time: Time,
@@ -155,12 +170,25 @@ impl Default for Inventory {
 
 impl Inventory {
     /// An empty inventory with the default settings and the system's clock.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let inventory = Inventory::new();
+    /// assert_eq!((inventory.lines(), inventory.levels_all().lines), (0, vec![]));
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         InventoryBuilder::default().build().unwrap_or_else(|error| unreachable!("defaults are in bounds: {error}"))
     }
 
     /// Settings of one's own.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let inventory = Inventory::builder().payment_ttl(Ttl::secs(30)?).clock(ManualClock::default()).build()?;
+    /// assert_eq!(inventory.now(), Timestamp::default()); // the clock that was given
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> InventoryBuilder {
         InventoryBuilder::default()
     }
@@ -226,24 +254,60 @@ impl Inventory {
     }
 
     /// The line of a SKU without a location. One shard of a map; an unknown name leaves no trace.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// assert_eq!(inventory.lookup("TEE"), Some(tee));
+    /// assert_eq!(inventory.lookup("tee"), None); // case matters
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn lookup(&self, sku: &str) -> Option<StockId> {
         self.lines.lookup(sku, None)
     }
 
     /// The line of a SKU at a location.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// let berlin = inventory.declare(LineSpec::new("TEE").with_location("berlin"))?;
+    /// assert_eq!(inventory.lookup_at("TEE", "berlin"), Some(berlin));
+    /// assert_eq!(inventory.lookup_at("TEE", "paris"), None);
+    /// # Ok::<(), DeclareError>(())
+    /// ```
     #[must_use]
     pub fn lookup_at(&self, sku: &str, location: &str) -> Option<StockId> {
         self.lines.lookup(sku, Some(location))
     }
 
     /// The name of a line.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// assert_eq!(inventory.name(tee).map(|name| name.sku).as_deref(), Some("TEE"));
+    /// assert_eq!(Inventory::new().name(tee), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn name(&self, line: StockId) -> Option<LineName> {
         self.lines.line(line).map(|line| line.name.clone())
     }
 
     /// How many lines are declared.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// inventory.declare(LineSpec::new("TEE"))?; // found, not declared again
+    /// assert_eq!(inventory.lines(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn lines(&self) -> usize {
         self.lines.len()
@@ -267,18 +331,46 @@ impl Inventory {
 
     /// The owner of this name: a keyed hash, the same for the whole life of this inventory and for no
     /// other. To compare owners across processes make them with [`Owner::from_bits`].
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let [inventory, other] = [Inventory::new(), Inventory::new()];
+    /// assert_eq!(inventory.owner("ada"), inventory.owner("ada"));
+    /// assert_ne!(inventory.owner("ada"), other.owner("ada"));
+    /// ```
     #[must_use]
     pub fn owner(&self, name: &str) -> Owner {
         Owner::from_bits(self.hash(&("owner", name)))
     }
 
     /// The idempotency key of this text: a keyed hash, as with [`owner`](Self::owner).
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+    /// let key = inventory.key("order 17");
+    /// inventory.confirm_with(id, key)?;
+    /// assert_eq!(inventory.confirm_with(id, inventory.key("order 17")), Ok(())); // the same text, the same key
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn key(&self, text: &str) -> Key {
         Key::from_bits(self.hash(&("key", text)))
     }
 
     /// The channel of this label, interned at its first use.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// let mobile = inventory.channel("mobile")?;
+    /// assert_eq!(inventory.channel("mobile")?, mobile);
+    /// assert_eq!(inventory.usage().channels, 1);
+    /// # Ok::<(), ChannelError>(())
+    /// ```
     ///
     /// # Errors
     /// [`ChannelError`]: the label is empty or longer than 128 bytes, or there are `channels_max` already.

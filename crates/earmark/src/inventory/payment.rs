@@ -9,6 +9,21 @@ use crate::reservation::state::{Phase, Snapshot, Standing};
 use crate::seeded::{Break, on};
 
 /// What a person decided.
+///
+/// ```
+/// # use earmark::*;
+/// # let clock = ManualClock::default();
+/// let review = Inventory::builder().pending_policy(PendingPolicy::Review);
+/// # let inventory = review.clock(clock.clone()).build()?;
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// # clock.set(inventory.payment_pending(id)?);
+/// // ... a payment stayed unknown until `pending_ttl`, and the provider now says that it failed:
+/// assert_eq!(inventory.resolve_reviews(&inventory.reviews(), Resolution::Release), [Ok(())]);
+/// assert_eq!(inventory.available(tee)?, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -45,8 +60,8 @@ impl Inventory {
     }
 
     /// The payment's outcome is unknown: a long deadline counts (`pending_ttl` from now, or the one it has if
-    /// that is later; not bounded by the longest life). When it comes, `pending_policy` says whether the reservation is released or
-    /// waits for a person.
+    /// that is later; not bounded by the longest life). When it comes, `pending_policy` says whether the
+    /// reservation is released or waits for a person.
     ///
     /// ```
     /// # use earmark::*;
@@ -54,8 +69,9 @@ impl Inventory {
     /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
     /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
     /// let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(15)?)?.detach();
-    /// inventory.begin_payment(id)?;
-    /// inventory.payment_pending(id)?; // the provider did not answer
+    /// let soon = inventory.begin_payment(id)?;
+    /// let late = inventory.payment_pending(id)?; // the provider did not answer
+    /// assert!(late > soon);
     /// inventory.confirm(id)?; // it did, hours later
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -92,6 +108,20 @@ impl Inventory {
 
     /// Everything that waits for a person, in no order; also what no sweep has moved there yet. One
     /// pass over the slots in use.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let clock = ManualClock::default();
+    /// let inventory = Inventory::builder().pending_policy(PendingPolicy::Review).clock(clock.clone()).build()?;
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+    /// let until = inventory.payment_pending(id)?;
+    /// assert_eq!(inventory.reviews(), []);
+    /// clock.set(until);
+    /// assert_eq!(inventory.reviews(), [id]); // its units stay set aside until somebody decides
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn reviews(&self) -> Vec<ReservationId> {
         let (now, policy) = (self.read_clock(), self.settings.pending_policy);

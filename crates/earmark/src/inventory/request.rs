@@ -12,6 +12,15 @@ use crate::reservation::state::{End, Phase};
 use crate::sku::StockId;
 
 /// Units of one line.
+///
+/// ```
+/// # use earmark::*;
+/// # let tee = Inventory::new().declare(LineSpec::new("TEE"))?;
+/// let pair = Item { line: tee, quantity: Quantity::new(2)? };
+/// let request = ReserveRequest::new(Ttl::minutes(5)?);
+/// assert_eq!(request.clone().with_items([pair]), request.with_item(pair.line, pair.quantity));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[allow(clippy::exhaustive_structs, reason = "a pair, for good")]
@@ -26,18 +35,37 @@ pub struct Item {
 /// [`Inventory::owner`](crate::Inventory::owner), or from an id that is well spread already.
 ///
 /// With the feature `serde` a text of 32 hexadecimal digits.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// let carts = std::collections::HashMap::from([(inventory.owner("ada"), "cart 17")]);
+/// assert_eq!(carts.get(&inventory.owner("ada")), Some(&"cart 17"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Owner(#[cfg_attr(feature = "serde", serde(with = "super::bits"))] u128);
 
 impl Owner {
     /// The owner with this id.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// const AGENT: Owner = Owner::from_bits(0x6f1d_93a0_5c7e_4b52_8e21_d0b4_9a37_c6f8); // its UUID
+    /// assert_ne!(AGENT, Owner::from_bits(AGENT.to_bits() + 1));
+    /// ```
     #[must_use]
     pub const fn from_bits(bits: u128) -> Self {
         Self(bits)
     }
 
     /// The id.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let ada = Inventory::new().owner("ada");
+    /// assert_eq!(Owner::from_bits(ada.to_bits()), ada); // stored as a number, and back
+    /// ```
     #[must_use]
     pub const fn to_bits(self) -> u128 {
         self.0
@@ -48,18 +76,42 @@ impl Owner {
 /// with [`Inventory::key`](crate::Inventory::key), or from a random or time-ordered id.
 ///
 /// With the feature `serde` a text of 32 hexadecimal digits.
+///
+/// ```
+/// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(2)?, &Cause::none())?;
+/// # let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE);
+/// let request = request.with_key(inventory.key("cart 17"));
+/// assert_eq!(inventory.reserve_with(&request)?.id(), inventory.reserve_with(&request)?.id());
+/// assert_eq!(inventory.counts().reserved, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Key(#[cfg_attr(feature = "serde", serde(with = "super::bits"))] u128);
 
 impl Key {
     /// The key with these bits.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let order = 0x0197_5a3c_11d2_7e40_b3f5_28c6_90ad_4e17; // a UUID that the caller made for the order
+    /// assert_eq!(Key::from_bits(order).to_bits(), order);
+    /// ```
     #[must_use]
     pub const fn from_bits(bits: u128) -> Self {
         Self(bits)
     }
 
     /// The bits.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// let key = inventory.key("order 17");
+    /// assert_eq!(Key::from_bits(key.to_bits()), key);
+    /// assert_ne!(key.to_bits(), inventory.owner("order 17").to_bits()); // keys and owners do not meet
+    /// ```
     #[must_use]
     pub const fn to_bits(self) -> u128 {
         self.0
@@ -69,10 +121,28 @@ impl Key {
 /// Where a request came from: a small interned label, made by
 /// [`Inventory::channel`](crate::Inventory::channel) and counted by
 /// [`Inventory::channel_counts`](crate::Inventory::channel_counts).
+///
+/// ```
+/// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// let elsewhere = Inventory::new().channel("mobile")?;
+/// let request = ReserveRequest::new(Ttl::MIN).with_item(tee, Quantity::ONE).with_channel(elsewhere);
+/// let refused = inventory.reserve_with(&request).map(|guard| guard.id());
+/// assert_eq!(refused, Err(RequestError::UnknownChannel.into())); // it is of one inventory
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Channel(pub(crate) u16);
 
 /// What to do when fewer units are there than asked for.
+///
+/// ```
+/// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+/// let five = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::new(5)?);
+/// assert!(inventory.reserve_with(&five).is_err()); // `Refuse` by default
+/// assert_eq!(inventory.reserve_with(&five.with_shortage(Shortage::TakeRest))?.units(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -120,6 +190,12 @@ pub struct ReserveRequest {
 
 impl ReserveRequest {
     /// A request without items yet.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let refused = Inventory::new().reserve_with(&ReserveRequest::new(Ttl::MIN)).map(|guard| guard.id());
+    /// assert_eq!(refused, Err(RequestError::NoItems.into()));
+    /// ```
     #[must_use]
     pub const fn new(ttl: Ttl) -> Self {
         Self {
@@ -139,6 +215,15 @@ impl ReserveRequest {
     }
 
     /// Adds units of a line; the same line may come again and is added up.
+    ///
+    /// ```
+    /// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+    /// let two = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::new(2)?);
+    /// let guard = inventory.reserve_with(&two.with_item(tee, Quantity::ONE))?;
+    /// assert_eq!(inventory.get(guard.id()).map(|found| found.items[0].quantity), Some(Quantity::new(3)?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_item(mut self, line: StockId, quantity: Quantity) -> Self {
         self.items.push(Item { line, quantity });
@@ -146,6 +231,14 @@ impl ReserveRequest {
     }
 
     /// Adds items.
+    ///
+    /// ```
+    /// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+    /// let basket = [(tee, Quantity::new(2)?), (tee, Quantity::ONE)].map(|(line, quantity)| Item { line, quantity });
+    /// assert_eq!(inventory.reserve_with(&ReserveRequest::new(Ttl::minutes(5)?).with_items(basket))?.units(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_items(mut self, items: impl IntoIterator<Item = Item>) -> Self {
         self.items.extend(items);
@@ -153,6 +246,16 @@ impl ReserveRequest {
     }
 
     /// Whose it is: counts against the owner's caps.
+    ///
+    /// ```
+    /// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+    /// let ada = inventory.owner("ada");
+    /// let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE).with_owner(ada);
+    /// let guard = inventory.reserve_with(&request)?;
+    /// assert_eq!(inventory.get(guard.id()).and_then(|found| found.owner), Some(ada));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn with_owner(mut self, owner: Owner) -> Self {
         self.owner = Some(owner);
@@ -160,6 +263,15 @@ impl ReserveRequest {
     }
 
     /// Where it came from.
+    ///
+    /// ```
+    /// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+    /// # let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE);
+    /// let guard = inventory.reserve_with(&request.with_channel(inventory.channel("mobile")?))?;
+    /// assert_eq!(inventory.get(guard.id()).and_then(|found| found.channel).as_deref(), Some("mobile"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn with_channel(mut self, channel: Channel) -> Self {
         self.channel = Some(channel);
@@ -196,6 +308,15 @@ impl ReserveRequest {
     }
 
     /// A text kept with the reservation.
+    ///
+    /// ```
+    /// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+    /// # let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE);
+    /// let guard = inventory.reserve_with(&request.with_metadata("gift wrap"))?;
+    /// assert_eq!(inventory.get(guard.id()).and_then(|found| found.metadata).as_deref(), Some("gift wrap"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_metadata(mut self, metadata: &str) -> Self {
         self.metadata = Some(metadata.into());
@@ -203,6 +324,16 @@ impl ReserveRequest {
     }
 
     /// What to do when fewer units are there.
+    ///
+    /// ```
+    /// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+    /// let cap = inventory.declare(LineSpec::new("CAP"))?; // none was received
+    /// let cart = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE).with_item(cap, Quantity::ONE);
+    /// let guard = inventory.reserve_with(&cart.with_shortage(Shortage::TakeRest))?;
+    /// assert_eq!(guard.units(), 1); // the cap is left out
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn with_shortage(mut self, shortage: Shortage) -> Self {
         self.shortage = shortage;
@@ -255,12 +386,28 @@ pub struct Count {
 
 impl Cause {
     /// No cause given.
+    ///
+    /// ```
+    /// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+    /// assert_eq!(inventory.last_change(tee)?.map(|last| (last.source, last.external_ref)), Some((None, None)));
+    /// assert_eq!(Cause::none(), Cause::default());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn none() -> Self {
         Self { source: None, external_ref: None, key: None }
     }
 
     /// The system that says so: 1 to 128 bytes.
+    ///
+    /// ```
+    /// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+    /// inventory.adjust(tee, -1, &Cause::none().with_source("stock-take"))?;
+    /// assert_eq!(inventory.last_change(tee)?.and_then(|last| last.source).as_deref(), Some("stock-take"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_source(mut self, source: &str) -> Self {
         self.source = Some(source.into());
@@ -268,6 +415,14 @@ impl Cause {
     }
 
     /// The caller's own reference: 1 to 256 bytes.
+    ///
+    /// ```
+    /// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+    /// inventory.adjust(tee, -1, &Cause::none().with_external_ref("sheet 9"))?;
+    /// assert_eq!(inventory.last_change(tee)?.and_then(|last| last.external_ref).as_deref(), Some("sheet 9"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_external_ref(mut self, reference: &str) -> Self {
         self.external_ref = Some(reference.into());
@@ -276,6 +431,15 @@ impl Cause {
 
     /// Makes the command safe to repeat (P7): the same command with the same source and reference gets the
     /// same answer, any other is refused under this key.
+    ///
+    /// ```
+    /// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+    /// let cause = Cause::none().with_key(inventory.key("sheet 9"));
+    /// assert_eq!(inventory.adjust(tee, -1, &cause)?, inventory.adjust(tee, -1, &cause)?); // counted once
+    /// assert_eq!(inventory.adjust(tee, -2, &cause), Err(StockError::Key(KeyError::Reused)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn with_key(mut self, key: Key) -> Self {
         self.key = Some(key);
@@ -289,6 +453,15 @@ impl Cause {
 }
 
 /// What was reserved. `Copy`; a promise until `deadline`.
+///
+/// ```
+/// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+/// let guard = inventory.reserve(tee, Quantity::new(2)?, Ttl::minutes(5)?)?;
+/// let Reserved { units, deadline, .. } = guard.reserved();
+/// assert!(units == 2 && deadline > inventory.now());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[must_use]
@@ -304,6 +477,15 @@ pub struct Reserved {
 }
 
 /// One line's numbers, all from the same instant.
+///
+/// ```
+/// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(9)?, &Cause::none())?;
+/// let levels = inventory.set_safety_stock(tee, 2, &Cause::none())?;
+/// let promised = levels.reserved + levels.committed;
+/// assert_eq!(levels.on_hand, levels.available + promised + levels.blocked + levels.safety_stock);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -329,6 +511,12 @@ pub struct Levels {
 }
 
 /// Where a reservation stands, or how it ended.
+///
+/// ```
+/// # use earmark::*;
+/// assert_eq!(State::Live(Phase::PaymentPending).to_string(), "payment_pending");
+/// assert_eq!(State::Ended(End::Reacquired).to_string(), "reacquired");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -340,6 +528,15 @@ pub enum State {
 }
 
 /// Everything about one reservation.
+///
+/// ```
+/// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+/// let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// let Reservation { born, deadline, .. } = inventory.get(id).expect("it lives");
+/// assert_eq!(deadline, Some(born.after(Ttl::minutes(5)?)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -92,6 +92,18 @@ impl Inventory {
 
     /// [`reserve`](Self::reserve) by name: one shard of a map more.
     ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let guard = inventory.reserve_named("TEE", Quantity::ONE, Ttl::minutes(5)?)?;
+    /// assert_eq!(inventory.available(tee)?, 0);
+    /// let unknown = inventory.reserve_named("TIE", Quantity::ONE, Ttl::minutes(5)?);
+    /// assert!(matches!(unknown, Err(ReserveError::UnknownName { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ReserveError`], `UnknownName` among them.
     pub fn reserve_named(&self, sku: &str, quantity: Quantity, ttl: Ttl) -> Result<Guard<'_>, ReserveError> {
@@ -99,6 +111,17 @@ impl Inventory {
     }
 
     /// [`reserve`](Self::reserve) by SKU and location.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// let berlin = inventory.declare(LineSpec::new("TEE").with_location("berlin"))?;
+    /// inventory.receive(berlin, Quantity::ONE, &Cause::none())?;
+    /// inventory.reserve_named_at("TEE", "berlin", Quantity::ONE, Ttl::minutes(5)?)?.confirm()?;
+    /// let Err(refused) = inventory.reserve_named_at("TEE", "paris", Quantity::ONE, Ttl::MIN) else { panic!() };
+    /// assert_eq!(refused.to_string(), "no line is called \"TEE\" at \"paris\"; declare it first");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`ReserveError`], `UnknownName` among them.
@@ -118,6 +141,22 @@ impl Inventory {
     /// refused on stock or caps. The reservation is the first caller's: the guard of a repeated answer
     /// ([`Guard::is_replay`]) releases nothing on drop.
     ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(5)?, &Cause::none())?;
+    /// let request = ReserveRequest::new(Ttl::minutes(5)?)
+    ///     .with_item(tee, Quantity::new(2)?)
+    ///     .with_owner(inventory.owner("ada"))
+    ///     .with_key(inventory.key("cart 17"));
+    /// let guard = inventory.reserve_with(&request)?;
+    /// let again = inventory.reserve_with(&request)?; // the first answer was lost on its way
+    /// assert_eq!((again.id(), again.is_replay()), (guard.id(), true));
+    /// assert_eq!(inventory.available(tee)?, 3); // taken once
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ReserveError`]; nothing was taken. A cart's `CartShort` lists every short line.
     pub fn reserve_with(&self, request: &ReserveRequest) -> Result<Guard<'_>, ReserveError> {
@@ -125,6 +164,23 @@ impl Inventory {
     }
 
     /// Serves several requests, each for itself, in order. Bare answers: nothing is released on drop.
+    /// No atomicity over all of them: that is a cart, one request with several items.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::new(3)?, &Cause::none())?;
+    /// let two = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::new(2)?);
+    /// let answers = inventory.reserve_batch(&[two.clone(), two]);
+    /// assert_eq!(answers[0].as_ref().map(|reserved| reserved.units), Ok(2));
+    /// assert!(matches!(answers[1], Err(ReserveError::Insufficient { available: 1, .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// For each request [`ReserveError`], as with [`reserve_with`](Self::reserve_with): of that one nothing was
+    /// taken, and the others stand.
     pub fn reserve_batch(&self, requests: &[ReserveRequest]) -> Vec<Result<Reserved, ReserveError>> {
         requests.iter().map(|request| self.serve(request).map(Told::answer)).collect()
     }

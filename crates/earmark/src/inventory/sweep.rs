@@ -28,6 +28,20 @@ const LEAPS_MAX: usize = 64;
 const PARKED_SPARE: usize = 64;
 
 /// What one `advance` did.
+///
+/// ```
+/// # use earmark::*;
+/// # use std::time::Duration;
+/// # let clock = ManualClock::default();
+/// # let inventory = Inventory::builder().clock(clock.clone()).build()?;
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// let _forgotten = inventory.reserve(tee, Quantity::ONE, Ttl::millis(50)?)?.detach();
+/// clock.advance(Duration::from_millis(50));
+/// let Advanced { expired, complete, .. } = inventory.sweep();
+/// assert_eq!((expired, complete), (1, true)); // not complete: call again
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[must_use]
@@ -87,6 +101,21 @@ impl Inventory {
     }
 
     /// [`advance`](Self::advance) to what the clock says.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::time::Duration;
+    /// # let clock = ManualClock::default();
+    /// # let inventory = Inventory::builder().clock(clock.clone()).build()?;
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let _forgotten = inventory.reserve(tee, Quantity::ONE, Ttl::millis(50)?)?.detach();
+    /// clock.advance(Duration::from_millis(50));
+    /// assert_eq!(inventory.available(tee)?, 0); // over, and nobody looked yet
+    /// while !inventory.sweep().complete {}
+    /// assert_eq!(inventory.available(tee)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn sweep(&self) -> Advanced {
         self.sweep_some().0
     }

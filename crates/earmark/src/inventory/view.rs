@@ -15,9 +15,10 @@ use crate::sync::Pause;
 /// Which reservations [`Inventory::reservations`] lists. Without a state: those that live.
 ///
 /// ```
-/// use earmark::{End, Filter, State};
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
 /// let expired = Filter::all().with_state(State::Ended(End::Expired));
-/// # let _ = expired;
+/// assert_eq!(inventory.reservations(&expired).count(), 0); // none has, so far
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -29,12 +30,36 @@ pub struct Filter {
 
 impl Filter {
     /// Every reservation that lives.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+    /// assert_eq!(inventory.reservations(&Filter::all()).count(), 1);
+    /// inventory.release(id)?;
+    /// assert_eq!(inventory.reservations(&Filter::all()).count(), 0); // it lives no more
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn all() -> Self {
         Self { line: None, owner: None, state: None }
     }
 
     /// Only those that hold units of this line. What has ended holds none.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+    /// let cap = inventory.declare(LineSpec::new("CAP"))?;
+    /// let on = |line| inventory.reservations(&Filter::all().with_line(line)).count();
+    /// assert_eq!((on(tee), on(cap)), (1, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn with_line(mut self, line: StockId) -> Self {
         self.line = Some(line);
@@ -42,6 +67,19 @@ impl Filter {
     }
 
     /// Only this owner's. What has ended may have forgotten its owner.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// let ada = inventory.owner("ada");
+    /// let request = ReserveRequest::new(Ttl::minutes(5)?).with_item(tee, Quantity::ONE).with_owner(ada);
+    /// let guard = inventory.reserve_with(&request)?;
+    /// let hers: Vec<_> = inventory.reservations(&Filter::all().with_owner(ada)).map(|found| found.id).collect();
+    /// assert_eq!(hers, [guard.id()]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn with_owner(mut self, owner: Owner) -> Self {
         self.owner = Some(owner);
@@ -49,6 +87,19 @@ impl Filter {
     }
 
     /// Only those that stand here; with an end, those that ended so and are still remembered.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+    /// inventory.begin_payment(id)?;
+    /// let paying = Filter::all().with_state(State::Live(Phase::Paying));
+    /// assert!(inventory.reservations(&paying).all(|found| found.id == id));
+    /// assert_eq!(inventory.reservations(&Filter::all().with_state(State::Live(Phase::Reserved))).count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn with_state(mut self, state: State) -> Self {
         self.state = Some(state);

@@ -39,12 +39,31 @@ const PREFIX: u8 = b'e';
 
 impl ReservationId {
     /// The three parts as one number below 2^88, for storing: incarnation, slot, generation.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # let inventory = Inventory::new();
+    /// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+    /// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+    /// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+    /// let stored: u128 = id.to_bits();
+    /// assert!(stored < 1 << 88); // eleven bytes
+    /// assert_eq!(ReservationId::from_bits(stored), Some(id));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn to_bits(self) -> u128 {
         (self.incarnation as u128) << 56 | (self.slot as u128) << 24 | self.generation as u128
     }
 
     /// The id of these bits, or `None` if they cannot be one.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let id = ReservationId::from_bits(7).expect("below 2^88");
+    /// assert!(matches!(Inventory::new().confirm(id), Err(ConfirmError::NotFound { .. }))); // of another inventory
+    /// assert_eq!(ReservationId::from_bits(u128::MAX), None);
+    /// ```
     #[must_use]
     pub const fn from_bits(bits: u128) -> Option<Self> {
         if bits >> 88 != 0 {
@@ -102,6 +121,14 @@ impl FromStr for ReservationId {
 }
 
 /// A text that is no [`ReservationId`].
+///
+/// ```
+/// # use earmark::*;
+/// let [seven, nine] = [7, 9].map(|bits| ReservationId::from_bits(bits).expect("below 2^88").to_string());
+/// let mixed = format!("{}{}", &seven[..23], &nine[23..]);
+/// assert_eq!(mixed.parse::<ReservationId>(), Err(ParseIdError::Check));
+/// assert_eq!("17".parse::<ReservationId>(), Err(ParseIdError::Length { bytes: 2 }));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseIdError {

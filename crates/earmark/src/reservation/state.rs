@@ -72,6 +72,16 @@ const fn claimed_until(deadline: u64) -> u64 {
 }
 
 /// How a reservation ended.
+///
+/// ```
+/// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// inventory.release(id)?;
+/// let Err(ConfirmError::Ended { end, .. }) = inventory.confirm(id) else { panic!("it was released") };
+/// assert_eq!((end, end.to_string().as_str()), (End::Released, "released"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -101,6 +111,15 @@ impl std::fmt::Display for End {
 }
 
 /// Where a live reservation stands.
+///
+/// ```
+/// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// inventory.begin_payment(id)?;
+/// assert_eq!(inventory.get(id).map(|found| found.state), Some(State::Live(Phase::Paying)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -184,6 +203,19 @@ pub(crate) enum No {
 }
 
 /// What happens to a payment whose outcome is still unknown when its long deadline comes.
+///
+/// ```
+/// # use earmark::*; let clock = ManualClock::default();
+/// # let inventory = Inventory::builder().clock(clock.clone()).build()?;
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
+/// let until = inventory.payment_pending(id)?;
+/// clock.set(until); // the outcome is still unknown
+/// assert_eq!(PendingPolicy::default(), PendingPolicy::Release);
+/// assert_eq!(inventory.get(id).map(|found| found.state), Some(State::Ended(End::Expired)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]

@@ -12,9 +12,32 @@ use crate::clock::Timestamp;
 use crate::quantity::UNITS_MAX;
 
 /// Different reasons for which units of one line can be blocked at a time.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::new(99)?, &Cause::none())?;
+/// for reason in 0..BLOCK_REASONS_MAX {
+///     inventory.block(tee, Quantity::ONE, &format!("pallet {reason}"), &Cause::none())?;
+/// }
+/// let refused = inventory.block(tee, Quantity::ONE, "one more", &Cause::none());
+/// assert!(matches!(refused, Err(StockError::TooManyReasons { max: 64, .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub const BLOCK_REASONS_MAX: usize = 64;
 
 /// Who changed a line's books last, and why.
+///
+/// ```
+/// # use earmark::*;
+/// # let inventory = Inventory::new();
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// inventory.receive(tee, Quantity::ONE, &Cause::none().with_external_ref("delivery 4711"))?;
+/// let LastChange { what, external_ref, .. } = inventory.last_change(tee)?.expect("received");
+/// assert_eq!((what, external_ref.as_deref()), ("receive", Some("delivery 4711")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -3,6 +3,7 @@
 //! A rule is a function of facts, so that its test can show it a bad tree. `Ok` says what was seen,
 //! `Err` lists every place that breaks it. To add a rule, write the function and add a row to [`RULES`].
 
+mod examples;
 mod manifest;
 mod modules;
 mod text;
@@ -48,6 +49,7 @@ const RULES: &[(&str, Check)] = &[
     ("tests do not sleep", text::no_sleep_in_tests),
     ("every ignored test says why", text::ignored_with_reason),
     ("stock, reservation, wheel and their like do not know each other", modules::middle_is_apart),
+    ("what is public in the engine has an example that runs", examples::all_shown),
 ];
 
 pub(crate) fn suite(stage: &mut Stage<'_>) -> io::Result<()> {
