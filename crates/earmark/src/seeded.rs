@@ -37,6 +37,7 @@ pub(crate) enum Break {
     OwnerBlind,
     PushLate,
     FloorForgotten,
+    OverdueLost,
 }
 
 /// Every break with the name that `EARMARK_BREAK` takes. `B` numbers are those of the list of seeded
@@ -72,6 +73,7 @@ pub(crate) const ALL: &[(&str, Break)] = &[
     ("L_owner_blind", Break::OwnerBlind),
     ("L_push_late", Break::PushLate),
     ("L_floor_forgotten", Break::FloorForgotten),
+    ("L_overdue_lost", Break::OverdueLost),
 ];
 
 /// Whether this bug is on.

@@ -228,6 +228,11 @@ pub(crate) const BREAKS: &[Break] = &[
         bug: "an unfinished nursery pass leaves the bound as if it were done",
         red: &[engine("lib", "w4_w6_the_bound")],
     },
+    Break {
+        name: "L_overdue_lost",
+        bug: "a sweep forgets what somebody was told is expired",
+        red: &[loom("loom_p5_told_expired_beside_a_sweep")],
+    },
 ];
 
 #[cfg(test)]

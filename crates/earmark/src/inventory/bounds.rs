@@ -105,6 +105,40 @@ fn the_cap_on_reservations_holds_and_what_is_due_does_not_count() {
     }
 }
 
+/// P10: what was taken up again does not pile up among what is remembered, nor push it out.
+#[test]
+fn late_payments_leave_nothing_behind() {
+    let (clock, inventory, tee) = stocked(|builder| builder.expired_capacity(10));
+    let kept = reserve(&inventory, tee, Ttl::secs(1).unwrap()).unwrap();
+    for _ in 0..1_000 {
+        let id = reserve(&inventory, tee, Ttl::secs(1).unwrap()).unwrap();
+        clock.advance(Duration::from_secs(1));
+        while !inventory.sweep().complete {}
+        assert_eq!(inventory.confirm_or_reacquire(id), Ok(Late::Reacquired));
+        if inventory.counts().reacquired > 800 {
+            break; // within the fifteen minutes that the first one is remembered
+        }
+    }
+    assert!(inventory.parked_entries() <= 2 * 10 + 64 + 1, "{}", inventory.parked_entries());
+    assert_eq!((inventory.usage().expired_remembered, inventory.confirm_or_reacquire(kept)), (1, Ok(Late::Reacquired)));
+}
+
+/// P10: an inventory for one reservation goes on when the first slots have retired.
+#[test]
+fn slots_that_retired_are_replaced() {
+    let settings = |builder: InventoryBuilder| builder.reservations_max(1).ended_capacity(0).expired_capacity(0);
+    let (_clock, inventory, tee) = stocked(settings);
+    let usage = |inventory: &Inventory| inventory.usage().slots_retired;
+    for round in 0..300 {
+        let id = reserve(&inventory, tee, Ttl::MAX).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let last = crate::reservation::state::GENERATION_MAX;
+        inventory.slab.get(id.slot).unwrap().publish(last, 1 << 30); // as if it had served so often
+        inventory.release(ReservationId { generation: last, ..id }).unwrap();
+        assert_eq!(usage(&inventory), round + 1);
+    }
+    assert!(inventory.verify().is_clean());
+}
+
 #[test]
 fn a_sweep_is_complete_once_what_is_remembered_too_long_is_forgotten() {
     let (clock, inventory, tee) = stocked(|builder| builder.sweep_budget(3).expired_retention(Duration::from_secs(10)));

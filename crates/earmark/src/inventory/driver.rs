@@ -474,6 +474,7 @@ mod tests {
 
     #[cfg(feature = "tokio")]
     use super::PERIOD_MAX;
+    use super::PERIOD_MIN;
     use crate::inventory::model::clock::HookClock;
     use crate::*;
 
@@ -501,6 +502,38 @@ mod tests {
                 assert_eq!((levels.available, levels.reserved), (1, 0));
             }
         }
+    }
+
+    /// Panics once, with a payload whose drop panics too.
+    struct Bombs(ManualClock, std::sync::atomic::AtomicU32);
+
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    impl Clock for Bombs {
+        fn now(&self) -> Timestamp {
+            if self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 1 {
+                std::panic::panic_any(Bomb);
+            }
+            self.0.now()
+        }
+    }
+
+    #[test]
+    fn a_driver_goes_on_whatever_the_clock_throws() {
+        let clock = Arc::new(Bombs(ManualClock::default(), Default::default()));
+        let inventory = Arc::new(Inventory::builder().clock(Arc::clone(&clock)).build().unwrap());
+        let driver = Driver::spawn(inventory, PERIOD_MIN).unwrap();
+        while clock.1.load(std::sync::atomic::Ordering::Relaxed) < 10 {
+            std::thread::yield_now();
+        }
+        let report = driver.stop();
+        assert_eq!((report.panics, report.sweeps > 3), (1, true));
     }
 
     /// The runtime is never run again: the drop does not need it.

@@ -331,6 +331,29 @@ fn loom_p4_failing_cart_beside_a_single_reserve() {
     });
 }
 
+/// A sweep that read the time before the deadline meets what somebody was told is expired.
+#[test]
+fn loom_p5_told_expired_beside_a_sweep_of_an_older_time() {
+    const LATER: u64 = 6; // beyond the nursery's horizon
+    explore("p5_told_expired_beside_a_sweep_of_an_older_time", BOUND, || {
+        let world = world([1, 0]);
+        let ttl = Ttl::millis(LATER).unwrap();
+        let id = world.inventory.reserve(world.lines[0], Quantity::ONE, ttl).unwrap().detach();
+        world.clock.set(2);
+        let late = move |w: &World| {
+            w.clock.set(LATER);
+            w.inventory.confirm(id)
+        };
+        let sweep = |w: &World| {
+            let _ = w.inventory.sweep();
+        };
+        let (late, ()) = race(&world, late, sweep);
+        assert!(matches!(late, Err(ConfirmError::Ended { end: End::Expired, .. } | ConfirmError::Contended { .. })));
+        let _ = world.inventory.sweep();
+        assert_eq!(world.levels(0), (1, 0, 0), "its unit never comes back");
+    });
+}
+
 /// The other call is stopped anywhere, and its reservation's time passes meanwhile: its unit counts as there.
 #[test]
 fn loom_p4_a_reserve_in_flight_beside_a_refusal() {

@@ -196,6 +196,11 @@ impl Inventory {
         false
     }
 
+    #[cfg(test)]
+    pub(super) fn parked_entries(&self) -> usize {
+        self.parked.queue.lock().len() + self.parked.back.len()
+    }
+
     /// Whether it is still remembered, or is being taken up this instant.
     fn is_parked(&self, parked: &ParkedSlot) -> bool {
         let Some(place) = self.slab.get(parked.slot) else { return false };
@@ -270,6 +275,7 @@ impl Judge for Expiry<'_> {
                     _ if seen.generation() != generation => Look::Gone, // reused: the newcomer marked itself
                     Standing::Free | Standing::Ended(_) | Standing::Live(Phase::InReview) => Look::Gone,
                     Standing::Live(_) => Look::Live { generation, deadline, born },
+                    Standing::Overdue if on(Break::OverdueLost) => Look::Gone,
                     // What is claimed has not written since when; it is as young as can be.
                     Standing::Claimed | Standing::Changing | Standing::Overdue if deadline > now => {
                         Look::Live { generation, deadline, born: now }
