@@ -1,8 +1,8 @@
 //! Parts: confirming or releasing only some of what a reservation holds.
 //!
 //! The slot is `Changing` meanwhile (R3): one call edits the items, the others on this id wait a bounded
-//! time and then say `contended`. A thread stopped in here holds up calls on this one reservation, and
-//! no others; its expiry too waits until the edit is done.
+//! time and then say `contended`. A thread stopped in here holds up calls on this one reservation; from its
+//! deadline on also refusals, because it may be on its way back (P4).
 
 use std::sync::Arc;
 

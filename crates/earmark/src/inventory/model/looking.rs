@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How far time may run ahead of the last complete sweep.
-const LEAP_MAX: u64 = 1 << 35;
+const LEAP_MAX: u64 = 395 * 86_400_000;
 /// Channel labels that an inventory can be built for.
 const CHANNELS_MAX: usize = 65_534;
 
