@@ -98,7 +98,7 @@ pub use inventory::{
 };
 pub use quantity::{Quantity, QuantityError, UNITS_MAX};
 pub use reservation::id::{ParseIdError, ReservationId};
-pub use reservation::state::{End, PendingPolicy, Phase};
+pub use reservation::phase::{End, PendingPolicy, Phase};
 pub use sku::{LineName, LineSpec, NAME_BYTES_MAX, NameError, REFERENCE_BYTES_MAX, StockId};
 pub use stock::ledger::{BLOCK_REASONS_MAX, LastChange};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{FullError, KeyError, ReserveError, ShortItem, ShortLines};
 use crate::reservation::id::ReservationId;
-use crate::reservation::state::{End, Phase};
+use crate::reservation::phase::{End, Phase};
 use crate::sku::StockId;
 
 /// Why a reservation was not confirmed.

@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Inventory;
-use super::request::{Item, ReserveRequest, Reserved, Shortage};
+use super::answer::Reserved;
+use super::request::{Item, ReserveRequest, Shortage};
 use super::reserve::Shortfall;
 use crate::error::{ReserveError, ShortItem};
 use crate::quantity::Quantity;

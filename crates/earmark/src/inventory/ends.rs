@@ -12,7 +12,9 @@ use crate::clock::{Timestamp, Ttl};
 use crate::error::{ConfirmError, ExtendError, ReleaseError};
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
-use crate::reservation::state::{Body, End, No, Phase, Slot, Snapshot};
+use crate::reservation::phase::{End, Phase};
+use crate::reservation::slot::{Body, Slot};
+use crate::reservation::state::{No, Snapshot};
 use crate::seeded::{Break, Step, on, step};
 use crate::sku::StockId;
 

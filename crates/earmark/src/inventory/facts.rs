@@ -12,7 +12,7 @@ use crossbeam::utils::CachePadded;
 use super::{Inventory, NO_CHANNEL};
 use crate::error::why::{Refusal, Why};
 use crate::reservation::id::ReservationId;
-use crate::reservation::state::{End, Phase};
+use crate::reservation::phase::{End, Phase};
 use crate::sku::StockId;
 
 /// How a line's books changed.

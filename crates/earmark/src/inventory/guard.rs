@@ -7,8 +7,9 @@
 
 use std::sync::Arc;
 
+use super::answer::Reserved;
 use super::keys::Told;
-use super::request::{ReserveRequest, Reserved};
+use super::request::ReserveRequest;
 use super::{Inventory, Lost};
 use crate::clock::Timestamp;
 use crate::error::{ConfirmError, ReleaseError, ReserveError};
@@ -289,7 +290,7 @@ impl Inventory {
 
 #[cfg(all(test, not(earmark_loom)))]
 mod tests {
-    use crate::reservation::state::Phase;
+    use crate::reservation::phase::Phase;
     use crate::*;
 
     fn stocked() -> (Inventory, StockId) {

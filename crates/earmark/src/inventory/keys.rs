@@ -14,9 +14,10 @@ use dashmap::DashMap;
 use foldhash::quality::RandomState;
 
 use super::Inventory;
+use super::answer::{Levels, Reserved};
 use super::facts::Fact;
 use super::late::Late;
-use super::request::{Key, Levels, Reserved};
+use super::request::Key;
 use crate::error::why::{Refusal, Why};
 use crate::error::{
     ConfirmError, FullError, KeyError, PartError, ReacquireError, ReleaseError, ReplaceError, ReserveError, StockError,

@@ -8,7 +8,9 @@ use super::{Fact, Inventory, Lost, NO_CHANNEL};
 use crate::error::{ReacquireError, ShortItem};
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
-use crate::reservation::state::{End, No, Slot};
+use crate::reservation::phase::End;
+use crate::reservation::slot::Slot;
+use crate::reservation::state::No;
 use crate::sync::Pause;
 
 /// How a late payment found its reservation.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::model::clock::HookClock;
-use crate::reservation::state::Phase;
+use crate::reservation::phase::Phase;
 use crate::*;
 
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
@@ -30,7 +30,9 @@ fn p5_a_ttl_is_counted_from_where_a_leap_inside_the_call_arrived() {
         let (inventory, tee) = stocked(clock.clone(), 1);
         let forgotten = inventory.reserve(tee, Quantity::ONE, Ttl::secs(1).unwrap()).unwrap().detach();
         time.advance(Duration::from_millis(999));
-        clock.at_reading(1, move || drop(time.advance(YEAR * years)));
+        clock.at_reading(1, move || {
+            let _ = time.advance(YEAR * years);
+        });
         let reserved = inventory.reserve(tee, Quantity::ONE, Ttl::secs(10).unwrap()).unwrap().reserved();
         assert!(inventory.confirm(forgotten).is_err());
         let now = inventory.now();

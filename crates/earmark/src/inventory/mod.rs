@@ -2,13 +2,17 @@
 //!
 //! Split by role: [`reserve`] and [`cart`] take, [`ends`], [`parts`] and [`payment`] end and move, [`late`] rescues
 //! what expired, [`replace`] swaps, [`stock`] keeps the [`books`], [`levels`] and [`view`] look, [`sweep`] expires.
-//! [`owners`] and [`keys`] find; [`facts`] is where every change passes.
+//! [`owners`] and [`keys`] find; [`facts`] is where every change passes; [`driver`] moves the time, [`close`] ends it all.
 
+mod answer;
 mod audit;
 #[cfg(feature = "serde")]
 mod bits;
 mod books;
+mod builder;
 mod cart;
+mod cause;
+mod close;
 mod driver;
 mod ends;
 mod facts;
@@ -26,6 +30,8 @@ mod retry;
 mod settings;
 mod stock;
 mod sweep;
+#[cfg(feature = "tokio")]
+mod task;
 mod time;
 mod view;
 
@@ -48,28 +54,30 @@ use dashmap::DashMap;
 use foldhash::quality::RandomState;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
+pub use answer::{Levels, Reservation, Reserved, State};
 pub use audit::{Difference, Usage, Verification};
-#[cfg(feature = "tokio")]
-pub use driver::TokioDriver;
-pub use driver::{CloseMode, CloseReport, Driver, DriverReport};
+pub use builder::InventoryBuilder;
+pub use cause::{Cause, Count};
+pub use close::{CloseMode, CloseReport};
+pub use driver::{Driver, DriverReport};
 pub use facts::Counts;
 pub use guard::{Guard, OwnedGuard};
 pub use late::Late;
 pub use levels::Snapshot;
 pub use payment::Resolution;
-pub use request::{
-    Cause, Channel, Count, Item, Key, Levels, Owner, Reservation, ReserveRequest, Reserved, Shortage, State,
-};
-pub use settings::InventoryBuilder;
+pub use request::{Channel, Item, Key, Owner, ReserveRequest, Shortage};
 
 pub use sweep::Advanced;
+#[cfg(feature = "tokio")]
+pub use task::TokioDriver;
 pub use view::{ChannelCounts, Filter};
 
 use crate::clock::Clock;
 use crate::error::{ChannelError, DeclareError, FullError, RequestError, Table as FullTable};
 use crate::reservation::id::ReservationId;
 use crate::reservation::slab::{Sizes, Slab};
-use crate::reservation::state::{No, Slot, Snapshot as SlotSnapshot};
+use crate::reservation::slot::Slot;
+use crate::reservation::state::{No, Snapshot as SlotSnapshot};
 use crate::sku::{LineName, LineSpec, NAME_BYTES_MAX, StockId, check_name};
 use crate::stock::counter::Counter;
 use crate::stock::table::{Table, Undeclared};
@@ -150,9 +158,9 @@ struct Extra {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lost {
     NotFound,
-    Ended(crate::reservation::state::End),
+    Ended(crate::reservation::phase::End),
     Contended,
-    Phase(crate::reservation::state::Phase),
+    Phase(crate::reservation::phase::Phase),
 }
 
 /// A line about it, not what it holds: guards and errors are printed with it at hand.
@@ -481,7 +489,7 @@ impl Inventory {
                 Err(No::Due) => {
                     let policy = self.settings.pending_policy;
                     match slot.update(|seen| seen.overdue(generation.get(), now.get(), policy)) {
-                        Ok(_) | Err(No::Due) => Err(Lost::Ended(crate::reservation::state::End::Expired)),
+                        Ok(_) | Err(No::Due) => Err(Lost::Ended(crate::reservation::phase::End::Expired)),
                         Err(_) => continue, // somebody was faster, or the slot was used again: judge anew
                     }
                 }

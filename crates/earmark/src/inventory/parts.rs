@@ -12,7 +12,9 @@ use super::{Extra, Fact, Inventory, Lost, NO_CHANNEL, sum_items};
 use crate::error::PartError;
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
-use crate::reservation::state::{Body, End, Phase, Slot, Snapshot};
+use crate::reservation::phase::{End, Phase};
+use crate::reservation::slot::{Body, Slot};
+use crate::reservation::state::Snapshot;
 
 /// The exclusive right to change a reservation. Dropped without `finish`, it stands as it was.
 #[derive(Debug)]

@@ -5,7 +5,8 @@ use super::{Fact, Inventory, Lost, NO_CHANNEL};
 use crate::clock::Timestamp;
 use crate::error::{PaymentError, ReviewError};
 use crate::reservation::id::ReservationId;
-use crate::reservation::state::{Phase, Snapshot, Standing};
+use crate::reservation::phase::Phase;
+use crate::reservation::state::{Snapshot, Standing};
 use crate::seeded::{Break, on};
 
 /// What a person decided.

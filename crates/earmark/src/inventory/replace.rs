@@ -4,14 +4,15 @@
 //! new one is published, the old one ends, and what it held too much goes back. If anything is short the
 //! old one stands as it was.
 
+use super::answer::Reserved;
 use super::cart::TakeRefused;
 use super::owners::{OwnerBook, OwnerBusy};
-use super::request::{Item, Owner, ReserveRequest, Reserved, Shortage};
+use super::request::{Item, Owner, ReserveRequest, Shortage};
 use super::{Fact, Inventory, Lost};
 use crate::error::{ReplaceError, RequestError, ReserveError, ShortItem};
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
-use crate::reservation::state::{End, Phase};
+use crate::reservation::phase::{End, Phase};
 use crate::seeded::{Break, on};
 
 impl Inventory {
@@ -107,7 +108,7 @@ impl Inventory {
     }
 
     /// The old slot goes back; its owner's book is open already.
-    fn finish_owned(&self, id: ReservationId, body: &crate::reservation::state::Body, now: u64) {
+    fn finish_owned(&self, id: ReservationId, body: &crate::reservation::slot::Body, now: u64) {
         if body.has_extra {
             self.extras.remove(&id.slot);
         }

@@ -12,15 +12,16 @@
 
 use std::sync::Arc;
 
+use super::answer::Reserved;
 use super::guard::Guard;
 use super::keys::Told;
 use super::owners::OwnerBusy;
-use super::request::{Item, ReserveRequest, Reserved, Shortage};
+use super::request::{Item, ReserveRequest, Shortage};
 use super::{Extra, Fact, Inventory, NO_CHANNEL, sum_items};
 use crate::clock::{Timestamp, Ttl};
 use crate::error::{FullError, RequestError, ReserveError, Table};
 use crate::quantity::Quantity;
-use crate::reservation::state::{Body, Slot};
+use crate::reservation::slot::{Body, Slot};
 use crate::seeded::{Break, Step, on, step};
 use crate::sku::StockId;
 use crate::stock::counter::{Counter, Refused};

@@ -15,7 +15,8 @@ use crossbeam::queue::SegQueue;
 use super::keys::FORGET_SWEEP;
 use super::{Fact, Inventory};
 use crate::clock::Timestamp;
-use crate::reservation::state::{End, No, Phase, Standing};
+use crate::reservation::phase::{End, Phase};
+use crate::reservation::state::{No, Standing};
 use crate::seeded::{Break, Step, on, step};
 use crate::sync::Mutex;
 use crate::wheel::{Budget, Judge, Look, Sweep, Swept};
@@ -196,7 +197,7 @@ impl Inventory {
         false
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(earmark_loom)))]
     pub(super) fn parked_entries(&self) -> usize {
         self.parked.queue.lock().len() + self.parked.back.len()
     }
@@ -301,7 +302,7 @@ impl Judge for Expiry<'_> {
 
 impl Inventory {
     /// An expired reservation waits for a late payment, if the settings say so.
-    fn park(&self, slot: u32, generation: u32, body: &crate::reservation::state::Body, now: u64) {
+    fn park(&self, slot: u32, generation: u32, body: &crate::reservation::slot::Body, now: u64) {
         if body.has_extra {
             let owner = self.extras.get(&slot).and_then(|extra| extra.owner);
             if let Some(owner) = owner {

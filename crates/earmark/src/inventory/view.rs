@@ -8,7 +8,9 @@ use super::{Extra, Inventory, Item, NO_CHANNEL, Owner, Reservation, State};
 use crate::clock::Timestamp;
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
-use crate::reservation::state::{Body, End, No, Phase, Slot, Snapshot, Standing};
+use crate::reservation::phase::{End, Phase};
+use crate::reservation::slot::{Body, Slot};
+use crate::reservation::state::{No, Snapshot, Standing};
 use crate::sku::StockId;
 use crate::sync::Pause;
 

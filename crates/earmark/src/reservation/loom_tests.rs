@@ -3,8 +3,10 @@
 use loom::sync::Arc;
 use loom::thread;
 
+use super::phase::{End, PendingPolicy};
 use super::slab::{Sizes, Slab};
-use super::state::{Body, End, No, PendingPolicy, Slot, Standing};
+use super::slot::{Body, Slot};
+use super::state::{No, Standing};
 use crate::loom_explore::explore;
 
 const POLICY: PendingPolicy = PendingPolicy::Release;

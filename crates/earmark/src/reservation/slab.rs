@@ -22,7 +22,8 @@
 
 use crossbeam::utils::CachePadded;
 
-use super::state::{GENERATION_MAX, Slot};
+use super::slot::Slot;
+use super::state::GENERATION_MAX;
 use crate::marks::Marks;
 use crate::paged::Paged;
 use crate::seeded::{Break, on};

@@ -24,12 +24,8 @@
 //! Deadlines are compared as serial numbers (RFC 1982): right while they lie within 2^36 ms (2.1
 //! years) of now, which TTLs of at most 400 days and the engine's clamp on leaps of time ensure.
 
+use super::phase::{End, PendingPolicy, Phase};
 use crate::seeded::{Break, on};
-use crate::sync::apart;
-use crate::sync::atomic::{
-    AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
 use crate::word::Field;
 
 const WHEN: Field = Field::lowest(37);
@@ -68,80 +64,6 @@ const fn claimed_until(deadline: u64) -> u64 {
     match serial(deadline) {
         0 => WHEN.max(),
         serial => serial,
-    }
-}
-
-/// How a reservation ended.
-///
-/// ```
-/// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
-/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
-/// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
-/// inventory.release(id)?;
-/// let Err(ConfirmError::Ended { end, .. }) = inventory.confirm(id) else { panic!("it was released") };
-/// assert_eq!((end, end.to_string().as_str()), (End::Released, "released"));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum End {
-    /// Confirmed, whole or in part: its units are committed to an order.
-    Confirmed,
-    /// Given back by its holder.
-    Released,
-    /// Its time was up.
-    Expired,
-    /// Its owner replaced it by another.
-    Replaced,
-    /// It had expired; a late payment took the units again (`confirm_or_reacquire`).
-    Reacquired,
-}
-
-impl std::fmt::Display for End {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Confirmed => "confirmed",
-            Self::Released => "released",
-            Self::Expired => "expired",
-            Self::Replaced => "replaced",
-            Self::Reacquired => "reacquired",
-        })
-    }
-}
-
-/// Where a live reservation stands.
-///
-/// ```
-/// # use earmark::*; let inventory = Inventory::new(); let tee = inventory.declare(LineSpec::new("TEE"))?;
-/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
-/// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
-/// inventory.begin_payment(id)?;
-/// assert_eq!(inventory.get(id).map(|found| found.state), Some(State::Live(Phase::Paying)));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Phase {
-    /// Units are set aside; no payment runs.
-    Reserved,
-    /// A payment runs, under a short deadline of its own.
-    Paying,
-    /// The payment's outcome is unknown, under a long deadline.
-    PaymentPending,
-    /// A person decides; no deadline.
-    InReview,
-}
-
-impl std::fmt::Display for Phase {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Reserved => "reserved",
-            Self::Paying => "paying",
-            Self::PaymentPending => "payment_pending",
-            Self::InReview => "in_review",
-        })
     }
 }
 
@@ -202,34 +124,9 @@ pub(crate) enum No {
     Phase(Phase),
 }
 
-/// What happens to a payment whose outcome is still unknown when its long deadline comes.
-///
-/// ```
-/// # use earmark::*; let clock = ManualClock::default();
-/// # let inventory = Inventory::builder().clock(clock.clone()).build()?;
-/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
-/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
-/// # let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(5)?)?.detach();
-/// let until = inventory.payment_pending(id)?;
-/// clock.set(until); // the outcome is still unknown
-/// assert_eq!(PendingPolicy::default(), PendingPolicy::Release);
-/// assert_eq!(inventory.get(id).map(|found| found.state), Some(State::Ended(End::Expired)));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum PendingPolicy {
-    /// The reservation expires and its units go back.
-    #[default]
-    Release,
-    /// It waits, without a deadline, for a person: `reviews`, `resolve_reviews`.
-    Review,
-}
-
 /// One load of the state word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Snapshot(u64);
+pub(crate) struct Snapshot(pub(super) u64);
 
 impl Snapshot {
     pub(crate) const fn generation(self) -> u32 {
@@ -261,6 +158,21 @@ impl Snapshot {
     pub(crate) fn deadline(self, now: u64) -> u64 {
         let deadline = near(WHEN.of(self.0), now);
         if on(Break::DeadlineRoundedDown) { deadline & !31 } else { deadline }
+    }
+
+    /// A slot that serves a new reservation until `deadline`.
+    pub(super) const fn claimed(generation: u32, deadline: u64) -> Self {
+        Self(WHEN.put(GENERATION.put(0, generation as u64), claimed_until(deadline)))
+    }
+
+    /// A slot whose claim came to nothing.
+    pub(super) const fn free(generation: u32) -> Self {
+        Self(GENERATION.put(0, generation as u64))
+    }
+
+    /// A slot whose reservation begins to live.
+    pub(super) const fn reserved(generation: u32, deadline: u64) -> Self {
+        Self::free(generation).live(Phase::Reserved, deadline)
     }
 
     const fn live(self, phase: Phase, deadline: u64) -> Self {
@@ -401,139 +313,6 @@ impl Snapshot {
             Err(no) => Err(no),
             Ok(phase) => Err(No::Phase(phase)),
         }
-    }
-}
-
-/// The state word, and the two words that hold what is reserved.
-///
-/// Twenty-four bytes. The state decides; the others are read after it (Acquire) and written before it
-/// (Release), or by the one call that made it `Changing`.
-#[derive(Debug)]
-pub(crate) struct Slot {
-    state: AtomicU64,
-    what: AtomicU64,
-    origin: AtomicU64,
-}
-
-const LINE: Field = Field::lowest(32);
-const UNITS: Field = LINE.above(30);
-
-const BORN: Field = Field::lowest(37);
-const CHANNEL: Field = BORN.above(16);
-const HAS_EXTRA: Field = CHANNEL.above(1);
-const IS_CART: Field = HAS_EXTRA.above(1);
-const _: () = assert!(IS_CART.end() <= u64::BITS);
-
-/// What a slot holds besides its state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Body {
-    pub(crate) line: u32,
-    pub(crate) units: u32,
-    pub(crate) born: u64,
-    pub(crate) channel: u16,
-    /// Owner, key, metadata or cart items lie beside the slab.
-    pub(crate) has_extra: bool,
-    /// The items are in the extra; line and units are unused.
-    pub(crate) is_cart: bool,
-}
-
-impl Slot {
-    pub(crate) fn new() -> Self {
-        Self { state: apart(0), what: apart(0), origin: apart(0) }
-    }
-
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        // ORDERING: Acquire pairs with `publish`: who sees a live phase reads what it stands for.
-        Snapshot(self.state.load(Acquire))
-    }
-
-    /// A new generation takes the slot, for a reservation until `deadline`. Only the thread that was given
-    /// the slot calls this.
-    pub(crate) fn claim(&self, deadline: u64) -> u32 {
-        let seen = Snapshot(self.state.load(Relaxed));
-        let generation = if on(Break::SameGeneration) { seen.generation().max(1) } else { seen.generation() + 1 };
-        debug_assert!(generation <= GENERATION_MAX);
-        // ORDERING: the stores of `fill` are Release, so none is seen before this one: a reader that
-        // read a new body finds the old state gone (see `read`).
-        let claimed = WHEN.put(GENERATION.put(0, u64::from(generation)), claimed_until(deadline));
-        self.state.store(claimed, Release);
-        generation
-    }
-
-    /// Writes what is reserved. Before `publish`, or while `Changing` (R3).
-    pub(crate) fn fill(&self, body: Body) {
-        let order = if on(Break::RelaxedPublish) { Relaxed } else { Release };
-        let what = UNITS.put(LINE.put(0, u64::from(body.line)), u64::from(body.units));
-        let origin = CHANNEL.put(BORN.put(0, serial(body.born)), u64::from(body.channel));
-        let origin = HAS_EXTRA.put(origin, u64::from(body.has_extra));
-        self.origin.store(IS_CART.put(origin, u64::from(body.is_cart)), order);
-        self.what.store(what, order);
-    }
-
-    /// The reservation is live from here on.
-    pub(crate) fn publish(&self, generation: u32, deadline: u64) {
-        let word = Snapshot(GENERATION.put(0, u64::from(generation))).live(Phase::Reserved, deadline);
-        // ORDERING: Release pairs with `snapshot`; with Relaxed a sweeper could give back an older
-        // reservation's units.
-        self.state.store(word.0, if on(Break::RelaxedPublish) { Relaxed } else { Release });
-    }
-
-    /// A claim that came to nothing: the generation is used up, and nobody was ever given its id.
-    pub(crate) fn abandon(&self, generation: u32) {
-        self.state.store(GENERATION.put(0, u64::from(generation)), Release);
-    }
-
-    /// Ends the exclusive change that `lock` or `reopen` began.
-    pub(crate) fn unlock(&self, next: Snapshot) {
-        self.state.store(next.0, Release);
-    }
-
-    /// What is reserved. Right for the generation whose state was read before, and still stands after.
-    pub(crate) fn body(&self, now: u64) -> Body {
-        // ORDERING: Acquire, so that a later look at the state is not older than what is read here.
-        let (what, origin) = (self.what.load(Acquire), self.origin.load(Acquire));
-        Body {
-            line: LINE.of(what) as u32,
-            units: UNITS.of(what) as u32,
-            born: past(BORN.of(origin), now),
-            channel: CHANNEL.of(origin) as u16,
-            has_extra: HAS_EXTRA.of(origin) == 1,
-            is_cart: IS_CART.of(origin) == 1,
-        }
-    }
-
-    /// State and body of the same instant, or `None` if they changed meanwhile.
-    #[cfg(all(test, earmark_loom))]
-    pub(crate) fn read(&self, now: u64) -> Option<(Snapshot, Body)> {
-        let before = self.snapshot();
-        let body = self.body(now);
-        (self.snapshot() == before).then_some((before, body))
-    }
-
-    /// The loop around the rules: the only compare-exchange on this word.
-    #[inline]
-    pub(crate) fn update(&self, rule: impl Fn(Snapshot) -> Result<Snapshot, No>) -> Result<Snapshot, No> {
-        if on(Break::StateBlind) {
-            return self.update_blind(rule);
-        }
-        let mut seen = self.snapshot();
-        loop {
-            let next = rule(seen)?;
-            // ORDERING: Acquire pairs with `publish`: the winner goes on to read the body. Release: who
-            // sees the end sees what was done before it.
-            match self.state.compare_exchange_weak(seen.0, next.0, AcqRel, Acquire) {
-                Ok(_) => return Ok(seen),
-                Err(newer) => seen = Snapshot(newer),
-            }
-        }
-    }
-
-    /// A seeded break: decide on one look, write without another.
-    pub(crate) fn update_blind(&self, rule: impl Fn(Snapshot) -> Result<Snapshot, No>) -> Result<Snapshot, No> {
-        let seen = self.snapshot();
-        let next = rule(seen)?;
-        self.state.store(next.0, Release);
-        Ok(seen)
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::reference::{Held, Reference};
 use crate::error::{OwnerCap, RequestError, ReserveError, ShortItem, Table};
-use crate::inventory::request::{Owner, ReserveRequest, Shortage, State};
+use crate::inventory::answer::State;
+use crate::inventory::request::{Owner, ReserveRequest, Shortage};
 use crate::{End, PendingPolicy, Phase, Quantity, ReservationId, StockId, UNITS_MAX};
 
 /// What a request to reserve must be answered.

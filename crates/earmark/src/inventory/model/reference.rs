@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crate::clock::Ttl;
 use crate::error::{FullError, Table};
-use crate::inventory::request::{Owner, ReserveRequest, State};
+use crate::inventory::answer::State;
+use crate::inventory::request::{Owner, ReserveRequest};
 use crate::inventory::sweep::HELP;
 use crate::inventory::{ChannelCounts, Counts, Key, Reserved};
 use crate::{End, PendingPolicy, Phase, ReservationId, StockId};
