@@ -220,7 +220,8 @@ counts! {
 }
 
 impl Tally {
-    #[inline]
+    /// Inlined, because the kind of fact is known where it is told: what is left is an addition or two.
+    #[inline(always)]
     pub(crate) fn note(&self, fact: Fact) {
         let add = |counter: &AtomicU64, more: u64| {
             counter.fetch_add(more, Relaxed);
@@ -328,9 +329,13 @@ impl Inventory {
     #[inline]
     pub(super) fn record(&self, channel: u16, fact: Fact) {
         self.facts.record(self.lane(), fact);
-        if channel != NO_CHANNEL
-            && let Some(channel) = self.channels.get(usize::from(channel))
-        {
+        if channel != NO_CHANNEL {
+            self.record_of_channel(channel, fact);
+        }
+    }
+
+    fn record_of_channel(&self, channel: u16, fact: Fact) {
+        if let Some(channel) = self.channels.get(usize::from(channel)) {
             channel.tally.note(fact);
         }
     }

@@ -268,52 +268,52 @@ impl Inventory {
         if on(Break::HotAllocation) {
             drop(std::hint::black_box(Box::new(item)));
         }
-        let counter = self.counter(line).ok_or(ReserveError::UnknownLine { line })?;
+        let Some(counter) = self.counter(line) else { return Err(ReserveError::UnknownLine { line }) };
         // May panic with the user's clock: nothing is claimed yet.
         let now = self.time_to_begin(|time| time.before(ttl.as_millis()));
-        let now = now.ok_or(ReserveError::Contended { line })?;
+        let Some(now) = now else { return Err(ReserveError::Contended { line }) };
         let mut asked = quantity;
         let mut pause = Pause::new();
-        let mut claim = None;
         loop {
             // Sold out is found by a load alone, before a slot is claimed.
-            let refused = match counter.snapshot().take(asked.get()) {
-                Ok(_) => {
-                    if claim.is_none() {
-                        claim = Some(self.claim(now, ttl)?);
-                        step(Step::Claimed);
+            if counter.snapshot().take(asked.get()).is_ok() {
+                let claim = self.claim(now, ttl)?;
+                step(Step::Claimed);
+                if counter.take(asked.get()).is_ok() {
+                    step(Step::Taken);
+                    if self.is_closed() && !on(Break::CloseBlind) {
+                        counter.end(0, asked.get()); // I3
+                        return Err(ReserveError::Closed);
                     }
-                    match counter.take(asked.get()) {
-                        Ok(_) => break,
-                        Err(refused) => {
-                            claim = None; // a sweep of this call's own must not wait for it
-                            refused
-                        }
-                    }
+                    return Ok(self.publish(claim, &[Item { line, quantity: asked }], channel, request));
                 }
-                Err(refused) => refused,
-            };
-            match self.explain(line, counter, refused, asked, &mut pause)? {
-                None => {}
-                Some(0) => return Err(ReserveError::OutOfStock { line, asked: quantity }),
-                Some(available) => match (shortage, Quantity::new(available)) {
-                    (Shortage::TakeRest, Ok(rest)) => asked = rest,
-                    _ => return Err(ReserveError::Insufficient { line, asked: quantity, available }),
-                },
+                // What was claimed goes back: a sweep of this call's own must not wait for it.
             }
+            asked = self.less_or_refuse(counter, Item { line, quantity }, asked, shortage, &mut pause)?;
         }
-        let Some(claim) = claim else { return Err(ReserveError::Contended { line }) };
-        step(Step::Taken);
-        if self.is_closed() && !on(Break::CloseBlind) {
-            counter.end(0, asked.get()); // I3
-            return Err(ReserveError::Closed);
+    }
+
+    /// The units to try next: as many as before, or, where that is wanted, what there is of them.
+    #[cold]
+    fn less_or_refuse(
+        &self,
+        counter: &Counter,
+        wanted: Item,
+        asked: Quantity,
+        shortage: Shortage,
+        pause: &mut Pause,
+    ) -> Result<Quantity, ReserveError> {
+        let Item { line, quantity } = wanted;
+        let Err(refused) = counter.snapshot().take(asked.get()) else { return Ok(asked) };
+        let Some(available) = self.explain(line, counter, refused, asked, pause)? else { return Ok(asked) };
+        match (shortage, Quantity::new(available)) {
+            (_, Err(_)) => Err(ReserveError::OutOfStock { line, asked: quantity }),
+            (Shortage::TakeRest, Ok(rest)) => Ok(rest),
+            (Shortage::Refuse, Ok(_)) => Err(ReserveError::Insufficient { line, asked: quantity, available }),
         }
-        let item = [Item { line, quantity: asked }];
-        Ok(self.publish(claim, &item, channel, request))
     }
 
     /// Turns a refusal of the word into `None` (try again) or the settled number of available units.
-    #[cold]
     fn explain(
         &self,
         line: StockId,
