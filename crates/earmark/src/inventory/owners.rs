@@ -214,6 +214,14 @@ impl Inventory {
         }
     }
 
+    /// The ids in an owner's book; some may have ended. `None` if the book stays open for too long.
+    pub(super) fn owned_by(&self, owner: Owner) -> Option<Vec<ReservationId>> {
+        let Some(shared) = self.owners.find(owner) else { return Some(Vec::new()) };
+        let book = shared.book.lock_bounded()?;
+        let mut open = Open { inventory: self, owner, shared: &shared, book: Some(book) };
+        open.book.as_mut().map(|book| book.ids.keys().copied().collect())
+    }
+
     /// Whether the owner may have these items too. `except` is being replaced and does not count.
     ///
     /// Looks at nothing where the book's sums are far enough from the caps; else at each of the owner's

@@ -203,7 +203,7 @@ impl Inventory {
     /// The reservations that a filter admits, one after the other, in no order that means anything.
     ///
     /// Looks at every slot ever in use, as far as the iterator is driven: for pages and reports, not for the hot
-    /// path. Each entry is right when it is given; all of them together are no instant. Holds no lock between
+    /// path. What lives of one owner is found in that owner's book, whatever else lives. Each entry is right when it is given; all of them together are no instant. Holds no lock between
     /// two entries. Reads the clock once, here.
     ///
     /// ```
@@ -222,6 +222,7 @@ impl Inventory {
     pub fn reservations<'a>(&'a self, filter: &Filter) -> impl Iterator<Item = Reservation> + use<'a> {
         let (now, filter) = (self.read_clock(), filter.clone());
         let ended = matches!(filter.state, Some(State::Ended(_)));
+        let filter_owner = filter.owner.filter(|_| !ended);
         let wanted = move |(index, looked): (u32, Looked)| {
             if !ended && matches!(looked.snapshot.standing(), Standing::Ended(_)) {
                 return None;
@@ -229,7 +230,10 @@ impl Inventory {
             let looked = self.look_to_tell(index, self.slab.get(index)?, now)?;
             self.describe(index, &looked, now).filter(|found| filter.admits(found))
         };
-        self.slots(now).filter_map(wanted)
+        let listed = filter_owner.and_then(|owner| self.owned_by(owner));
+        let all = if listed.is_some() { 0..0 } else { 0..self.slab.high_water() };
+        let listed = listed.into_iter().flatten().map(|id| id.slot);
+        self.looked_at(listed.chain(all), now).filter_map(wanted)
     }
 
     /// How often everything happened. Sums up a few counters for each lane; no lock.
@@ -318,7 +322,11 @@ impl Inventory {
 
     /// Every slot that was ever published. Waits a bounded time at each one that is being changed.
     pub(super) fn slots(&self, now: u64) -> impl Iterator<Item = (u32, Looked)> {
-        (0..self.slab.high_water()).filter_map(move |index| {
+        self.looked_at(0..self.slab.high_water(), now)
+    }
+
+    fn looked_at(&self, slots: impl Iterator<Item = u32>, now: u64) -> impl Iterator<Item = (u32, Looked)> {
+        slots.filter_map(move |index| {
             let slot = self.slab.get(index)?;
             if matches!(slot.snapshot().standing(), Standing::Free | Standing::Claimed) {
                 return None;
