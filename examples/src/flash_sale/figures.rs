@@ -31,7 +31,7 @@ pub struct Figures {
     pub oversold: u64,
     /// Refusals as sold out though the units were there at every instant of the call.
     pub false_sold_out: u64,
-    /// Whether the books at rest are what the history makes them.
+    /// Whether somebody looked at the books at rest, and they are what the history makes them.
     pub conserved: bool,
     /// Calls that the judge read.
     pub checked_calls: u64,
@@ -73,7 +73,7 @@ impl Figures {
         figures.oversold_by_line = oversold(&report);
         figures.oversold = figures.oversold_by_line.values().sum();
         figures.false_sold_out = report.false_sold_out();
-        figures.conserved = report.conservation() == 0 && !finals.is_empty();
+        figures.conserved = report.conservation() == 0 && (!finals.is_empty() || calls.is_empty());
         figures.checked_calls = report.calls;
         figures.violations = report.total();
         figures.pairs_per_second = figures.reserved as f64 / length.as_secs_f64().max(1e-9);
