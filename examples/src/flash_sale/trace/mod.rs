@@ -30,7 +30,7 @@ pub use outcome::TraceOutcome;
 pub use share::Share;
 
 use super::SaleClock;
-use super::figures::Figures;
+use super::figures::{Figures, Load};
 use super::log::Log;
 use engine::{Store, Verdict};
 use opening::Opening;
@@ -73,7 +73,7 @@ impl Replay {
         let (finals, audit) = store.close(&log);
         drop(log);
         let calls = recorder.finish()?;
-        let (figures, report) = Figures::of(&calls, &finals, took);
+        let (figures, report) = Figures::of(&calls, &finals, Load { length: took, hammers_from: u32::MAX });
         let differs = || reference::compare(sales, &opening.units, &verdicts, &finals);
         let differs = (self.threads == 1).then(differs);
         let booked = Booked { cut: opening.cut, verdicts, took, differs, audit };

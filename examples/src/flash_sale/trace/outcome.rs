@@ -9,8 +9,8 @@ use earmark_testkit::history::{Call, Op, Outcome as Answered};
 use serde_json::{Value, json};
 
 use super::super::figures::Figures;
-use super::super::outcome::{entry, figures_json, merge, write_figures, write_verdict};
-use super::super::picture::thousands;
+use super::super::outcome::{figures_json, merge, write_figures, write_verdict};
+use super::super::text::{entry, thousands};
 use super::engine::{ITEMS_MAX, Verdict};
 use super::read::Sales;
 use super::{Cut, Replay, Share};
@@ -208,7 +208,7 @@ impl fmt::Display for TraceOutcome {
                 }
             }
         }
-        write_verdict(f, self.kept(), &self.figures, &self.report, &self.audit)
+        write_verdict(f, self.kept(), &self.figures, &self.report, &self.audit, |line| format!("line {line}"))
     }
 }
 
