@@ -35,7 +35,7 @@ pub struct Figures {
     pub false_sold_out: u64,
     /// Whether somebody looked at the books at rest, and they are what the history makes them.
     pub conserved: bool,
-    /// Calls that the judge read.
+    /// Calls that the judge judged: all but reads.
     pub checked_calls: u64,
     /// Everything that the judge found wrong.
     pub violations: u64,

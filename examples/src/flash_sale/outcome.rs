@@ -226,8 +226,8 @@ impl Outcome {
             entry(f, "paid too late", format_args!("{late} confirms came after the deadline: refused"))?;
             let [pairs, refused, calls] = [hammer.pairs, hammer.refused, hammer.calls].map(thousands);
             let [most, time] = [thousands(self.sale.calls_max), length(hammer.ns)];
-            entry(f, "hammer", format_args!("{pairs} reserved and released, {refused} refused, in {time}"))?;
-            entry(f, "", format_args!("{calls} calls; stops at {most}, for each is judged"))?;
+            entry(f, "hammer", format_args!("{pairs} pairs and {refused} refusals in {time}"))?;
+            entry(f, "", format_args!("{calls} calls; it stops at {most}, for each is judged"))?;
         }
         if odd > 0 {
             entry(f, "unexpected", format_args!("{odd} answers that no agent should get"))?;

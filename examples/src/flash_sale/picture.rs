@@ -137,13 +137,13 @@ impl Picture {
         };
         lines.push(self.tint("1", how));
         lines.push(format!(
-            "{} agents, {} channels, {} threads    {:.1} of {} s, {:.0} s simulated",
-            thousands(view.sale.agents as u64),
-            CHANNELS.len(),
-            view.sale.threads,
+            "{:.1} of {} s, {:.0} s simulated    {} agents, {} channels, {} threads",
             (now - view.open_ns) as f64 / 1e9,
             view.sale.seconds,
             view.clock.simulated_s(now - view.open_ns),
+            thousands(view.sale.agents as u64),
+            CHANNELS.len(),
+            view.sale.threads,
         ));
         let looks: Vec<Look> = (0..view.world.lines.len()).map(|line| shop.look(line as u32)).collect();
         let (hot, tail) = looks.split_at(view.world.hot);

@@ -7,7 +7,8 @@
 //! | negative, any other | a write-off, taken as far as available |
 //! | zero, or makes no sense | counted by kind, passed over |
 //!
-//! Opening stock is a share of what the whole file asks for of a SKU, so some carts come too late.
+//! A cart of more SKUs than a request can hold is passed over too. Opening stock is a share of what the whole
+//! file asks for of a SKU, so some carts come too late.
 
 mod engine;
 mod line;

@@ -174,11 +174,8 @@ impl fmt::Display for TraceOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [rows, invoices, skus] = [self.rows, self.invoices as u64, self.skus as u64].map(thousands);
         let share = self.stock_share;
-        entry(
-            f,
-            "trace",
-            format_args!("{rows} rows, {invoices} invoices, {skus} SKUs; in stock at first: {share} of demand"),
-        )?;
+        entry(f, "trace", format_args!("{rows} rows, {invoices} invoices, {skus} SKUs"))?;
+        entry(f, "stock at first", format_args!("{share} of what the file asks for"))?;
         for (kind, rows) in &self.bad {
             entry(f, "passed over", format_args!("{} rows: {kind}", thousands(*rows)))?;
         }
@@ -188,13 +185,13 @@ impl fmt::Display for TraceOutcome {
         self.write_cut(f)?;
         let [carts, sold, short] = [self.carts, self.carts_reserved, self.carts_short].map(thousands);
         let rate = thousands(self.carts_per_second() as u64);
-        entry(f, "carts", format_args!("{carts}: {sold} reserved and confirmed, {short} short; {rate} a second"))?;
+        entry(f, "carts", format_args!("{carts}: {sold} confirmed, {short} short; {rate} a second"))?;
         if self.carts_too_long > 0 {
             let [carts, most] = [self.carts_too_long, ITEMS_MAX as u64].map(thousands);
             entry(f, "passed over", format_args!("{carts} carts of more than {most} SKUs"))?;
         }
         let [returned, taken, asked] = [self.returned, self.written_off, self.to_write_off].map(thousands);
-        entry(f, "besides", format_args!("{returned} units came back; of {asked} to write off {taken} were there"))?;
+        entry(f, "besides", format_args!("{returned} units came back, {taken} of {asked} written off"))?;
         write_figures(f, &self.figures)?;
         match &self.differs {
             None => entry(f, "book-keeping", format_args!("not compared: {} threads book in any order", self.threads))?,
