@@ -8,23 +8,25 @@ use super::trace::Share;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
-Thousands of simulated agents race for a few hot SKUs; every call is recorded and judged.
+Thousands of simulated agents race for a few hot SKUs; all calls are judged.
 
 usage: flash_sale [OPTIONS]
 
-  --naive              sell the way the problem arises: read, pay, decrement; it oversells
-  --seed N             what the agents want, visit by visit, follows from it (default 1)
-  --threads N          worker threads, 1 to 256 (default: cores; 1 for a trace)
-  --seconds S          how long the doors are open, 0.1 to 60 real seconds (default 6)
-  --json               print one JSON object, and nothing else, on standard output
-  --history FILE       write each call as a JSON line, for another checker
-  --trace FILE         replay real sales: .csv or .csv.gz with InvoiceNo, StockCode, Quantity
-  --stock-share X      the part of a trace's demand that is in stock at first (default 0.9)
-  --help               print this
+  --naive          sell the way the problem arises: read, pay, decrement
+  --seed N         what agents want, visit by visit, follows from it (default 1)
+  --threads N      worker threads, 1 to 256 (default: cores; 1 for a trace)
+  --seconds S      how long doors are open, 0.1 to 60 real seconds (default 6)
+  --json           print one JSON object, and nothing else, on standard output
+  --history FILE   write each call as a JSON line, for another checker
+  --trace FILE     replay real sales: .csv or .csv.gz, with columns InvoiceNo,
+                   StockCode and Quantity
+  --stock-share X  the part of a trace's demand in stock at first (default 0.9)
+  --help           print this
 
-A history holds open, receive, adjust_down (write-offs), read (promises nothing, is not judged),
-reserve, begin_payment, confirm, release and get; what expired has no call. A retry under the same
-key is recorded as what it found: a reserve as get, or refused; a confirm as already_confirmed.
+A history holds open, receive, adjust_down (write-offs), read (no promise, not
+judged), reserve, begin_payment, confirm, release and get; to expire is no call.
+A retry under the same key is recorded as what it found: a reserve as get, or
+as refused; a confirm as already_confirmed.
 ";
 
 const THREADS_MAX: usize = 256;
@@ -202,5 +204,14 @@ mod tests {
         let args = parse(&[]).unwrap();
         assert!(args.sale_threads() >= 1 && args.trace_threads() == 1 && !args.naive && args.trace.is_none());
         assert!(HELP.contains(&format!("(default {SECONDS})")) && HELP.contains(STOCK_SHARE));
+    }
+
+    #[test]
+    fn the_help_fits_and_names_what_a_history_holds() {
+        assert!(HELP.lines().all(|line| line.chars().count() <= 80));
+        let told = HELP.split_once("A history holds").unwrap().1;
+        for op in ["open", "receive", "adjust_down", "read", "reserve", "begin_payment", "confirm", "release", "get"] {
+            assert!(told.contains(op), "{op}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Where a sale is shown, and how much of it fits there.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write as _};
 
 /// Where a sale is shown.
@@ -17,9 +18,14 @@ pub enum Screen {
 impl Screen {
     /// A picture if standard output is a terminal that can move its cursor, else lines.
     pub fn of_stdout() -> Screen {
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        if io::stdout().is_terminal() && !dumb { Screen::Picture } else { Screen::Lines }
+        let moves = io::stdout().is_terminal() && moves(std::env::var_os("TERM"));
+        if moves { Screen::Picture } else { Screen::Lines }
     }
+}
+
+/// Whether a terminal of this kind moves its cursor.
+fn moves(term: Option<OsString>) -> bool {
+    term.is_none_or(|term| term != "dumb")
 }
 
 /// What a terminal can show.
@@ -37,13 +43,32 @@ impl Size {
     }
 }
 
-/// Whether colours are wanted: <https://no-color.org>.
+/// Whether colours are wanted.
 pub(crate) fn colour() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
+    wanted(std::env::var_os("NO_COLOR"))
+}
+
+/// <https://no-color.org>: it counts if it is not empty, whatever it says.
+fn wanted(no_color: Option<OsString>) -> bool {
+    no_color.is_none_or(|set| set.is_empty())
 }
 
 /// Shows it at once. Somebody who stopped reading is no reason to stop selling.
 pub(crate) fn show(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_is_heard() {
+        assert_eq!(
+            [None, Some("xterm"), Some("dumb")].map(|term| moves(term.map(OsString::from))),
+            [true, true, false]
+        );
+        assert_eq!([None, Some(""), Some("0")].map(|set| wanted(set.map(OsString::from))), [true, true, false]);
+    }
 }

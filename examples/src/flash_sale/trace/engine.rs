@@ -142,7 +142,7 @@ impl Store {
         let snapshot = self.inventory.levels_all();
         let finals = finals(&snapshot, log.clock().ns());
         let verification = self.inventory.verify();
-        let audit = verification.differences.iter().map(|difference| format!("{difference:?}"));
+        let audit = verification.differences.iter().map(ToString::to_string);
         (finals, audit.collect())
     }
 }
