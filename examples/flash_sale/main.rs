@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    earmark_examples::flash_sale::main(std::env::args_os())
+    earmark_examples::flash_sale::main(std::env::args_os(), &mut std::io::stdout())
 }

@@ -50,3 +50,13 @@ fn a_report_names_what_it_found() {
         panic!("{told}");
     };
 }
+
+/// A read is no promise: whatever it showed, nobody is accused, and it is not counted as judged.
+#[test]
+fn reads_are_passed_by() {
+    let mut calls = vec![Call::new(Op::Open, 0, 1).with_item(0, 1)];
+    let judged = check(&calls, &Options::default());
+    calls.push(Call::new(Op::Read, 2, 3).with_item(0, 900));
+    calls.push(Call::new(Op::Read, 9, 8).with_id(7_u64).with_result(Outcome::NotFound)); // nonsense
+    assert_eq!(check(&calls, &Options::default()), judged);
+}

@@ -8,19 +8,25 @@ use super::trace::Share;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
-Thousands of simulated agents race for a few hot SKUs; every call is recorded and judged.
+Thousands of simulated agents race for a few hot SKUs; all calls are judged.
 
 usage: flash_sale [OPTIONS]
 
-  --naive              sell the way the problem arises: read, pay, decrement; it oversells
-  --seed N             what the agents' choices follow from (default 1)
-  --threads N          worker threads, 1 to 256 (default: cores; 1 for a trace)
-  --seconds S          how long the doors are open, 0.1 to 60 real seconds (default 6)
-  --json               print one JSON object, and nothing else, on standard output
-  --history FILE       write each call as a JSON line, for another checker
-  --trace FILE         replay real sales: .csv or .csv.gz with InvoiceNo, StockCode, Quantity
-  --stock-share X      the part of a trace's demand that is in stock at first (default 0.9)
-  --help               print this
+  --naive          sell the way the problem arises: read, pay, decrement
+  --seed N         what agents want, visit by visit, follows from it (default 1)
+  --threads N      worker threads, 1 to 256 (default: cores; 1 for a trace)
+  --seconds S      how long doors are open, 0.1 to 60 real seconds (default 6)
+  --json           print one JSON object, and nothing else, on standard output
+  --history FILE   write each call as a JSON line, for another checker
+  --trace FILE     replay real sales: .csv or .csv.gz, with columns InvoiceNo,
+                   StockCode and Quantity
+  --stock-share X  the part of a trace's demand in stock at first (default 0.9)
+  --help           print this
+
+A history holds open, receive, adjust_down (write-offs), read (no promise, not
+judged), reserve, begin_payment, confirm, release and get; to expire is no call.
+A retry under the same key is recorded as what it found: a reserve as get, or
+as refused; a confirm as already_confirmed.
 ";
 
 const THREADS_MAX: usize = 256;
@@ -76,7 +82,8 @@ impl Args {
             trace: None,
             stock_share,
         };
-        let mut shared = false;
+        // Those that mean nothing with a trace, or without one.
+        let (mut sale_only, mut trace_only) = (None, None);
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
             let (name, inline) = split(&arg);
@@ -86,11 +93,17 @@ impl Args {
             match name.as_str() {
                 "--help" | "-h" => return Err(Stop::Help),
                 "--naive" | "--json" if inline.is_some() => return Err(Stop::Bad(format!("{name} takes no value"))),
-                "--naive" => found.naive = true,
+                "--naive" => {
+                    sale_only = Some(name);
+                    found.naive = true;
+                }
                 "--json" => found.json = true,
                 "--history" => found.history = Some(value()?.into()),
                 "--trace" => found.trace = Some(value()?.into()),
-                "--seed" => found.seed = number(&name, &value()?, "a whole number", |_: &u64| true)?,
+                "--seed" => {
+                    found.seed = number(&name, &value()?, "a whole number", |_: &u64| true)?;
+                    sale_only = Some(name);
+                }
                 "--threads" => {
                     let fits = |threads: &usize| (1..=THREADS_MAX).contains(threads);
                     found.threads = Some(number(&name, &value()?, "1 to 256", fits)?);
@@ -98,18 +111,19 @@ impl Args {
                 "--seconds" => {
                     let fits = |seconds: &f64| (0.1..=60.0).contains(seconds); // all calls are kept in memory
                     found.seconds = number(&name, &value()?, "0.1 to 60", fits)?;
+                    sale_only = Some(name);
                 }
                 "--stock-share" => {
-                    shared = true;
                     found.stock_share = number(&name, &value()?, "0 to 1000, with up to 9 decimals", |_: &Share| true)?;
+                    trace_only = Some(name);
                 }
                 _ => return Err(Stop::Bad(format!("{name:?} is no option"))),
             }
         }
-        match found {
-            Args { naive: true, trace: Some(_), .. } => Err(Stop::Bad("--naive and --trace do not go together".into())),
-            Args { trace: None, .. } if shared => Err(Stop::Bad("--stock-share needs --trace".into())),
-            found => Ok(found),
+        match (found.trace.is_some(), sale_only, trace_only) {
+            (true, Some(name), _) => Err(Stop::Bad(format!("{name} and --trace do not go together"))),
+            (false, _, Some(name)) => Err(Stop::Bad(format!("{name} needs --trace"))),
+            _ => Ok(found),
         }
     }
 
@@ -166,6 +180,8 @@ mod tests {
             ),
             (&["--stock-share", "0.5"], "--stock-share needs --trace"),
             (&["--naive", "--trace", "x.csv"], "--naive and --trace do not go together"),
+            (&["--trace", "x.csv", "--seed", "1"], "--seed and --trace do not go together"),
+            (&["--seconds=6", "--trace", "x.csv"], "--seconds and --trace do not go together"),
             (&["--json=yes"], "--json takes no value"),
             (&["--bogus"], r#""--bogus" is no option"#),
             (&["x.csv"], r#""x.csv" is no option"#),
@@ -177,9 +193,9 @@ mod tests {
 
     #[test]
     fn both_spellings_are_one() {
-        for args in [&["--seed", "7", "--trace", "a=b.csv"][..], &["--seed=7", "--trace=a=b.csv"]] {
+        for args in [&["--threads", "7", "--trace", "a=b.csv"][..], &["--threads=7", "--trace=a=b.csv"]] {
             let args = parse(args).unwrap();
-            assert_eq!((args.seed, args.trace), (7, Some("a=b.csv".into())));
+            assert_eq!((args.threads, args.trace), (Some(7), Some("a=b.csv".into())));
         }
     }
 
@@ -188,5 +204,14 @@ mod tests {
         let args = parse(&[]).unwrap();
         assert!(args.sale_threads() >= 1 && args.trace_threads() == 1 && !args.naive && args.trace.is_none());
         assert!(HELP.contains(&format!("(default {SECONDS})")) && HELP.contains(STOCK_SHARE));
+    }
+
+    #[test]
+    fn the_help_fits_and_names_what_a_history_holds() {
+        assert!(HELP.lines().all(|line| line.chars().count() <= 80));
+        let told = HELP.split_once("A history holds").unwrap().1;
+        for op in ["open", "receive", "adjust_down", "read", "reserve", "begin_payment", "confirm", "release", "get"] {
+            assert!(told.contains(op), "{op}");
+        }
     }
 }

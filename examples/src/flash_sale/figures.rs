@@ -6,6 +6,8 @@ use std::time::Duration;
 use earmark_testkit::history::{Call, Id, Op, Outcome as Answered};
 use earmark_testkit::{Final, Options, Report, Violation, check};
 
+use super::rush::Rush;
+
 /// Violations that the judge describes, of each rule: enough to see every oversold line.
 const DETAILS_MAX: usize = 100_000;
 
@@ -31,20 +33,32 @@ pub struct Figures {
     pub oversold: u64,
     /// Refusals as sold out though the units were there at every instant of the call.
     pub false_sold_out: u64,
-    /// Whether the books at rest are what the history makes them.
+    /// Whether somebody looked at the books at rest, and they are what the history makes them.
     pub conserved: bool,
-    /// Calls that the judge read.
+    /// Calls that the judge judged: all but reads.
     pub checked_calls: u64,
     /// Everything that the judge found wrong.
     pub violations: u64,
-    /// Reservations made and ended, in a real second of the sale.
+    /// Pairs of a reserve and an end, in a real second: the hammer's while it hammered; without one, all pairs
+    /// over the whole length.
     pub pairs_per_second: f64,
+    /// The hammer's part of all this.
+    pub hammer: Rush,
     /// The reserve calls, by length.
     pub reserve: Latency,
     /// Those of them that were granted.
     pub granted: Latency,
     sold_by_line: Vec<u64>,
     oversold_by_line: BTreeMap<u32, u64>,
+}
+
+/// Who called, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// How long it took in all.
+    pub(crate) length: Duration,
+    /// The threads from this number on are hammers.
+    pub(crate) hammers_from: u32,
 }
 
 /// How long calls took, in ns, the two readings of the clock around each included.
@@ -62,22 +76,31 @@ pub struct Latency {
 }
 
 impl Figures {
-    /// Has a history judged and counts it, side by side.
-    pub(crate) fn of(calls: &[Call], finals: &[Final], length: Duration) -> (Figures, Report) {
+    /// Has a history, in order of time, judged and counts it, side by side.
+    pub(crate) fn of(calls: &[Call], finals: &[Final], load: Load) -> (Figures, Report) {
         let options = Options::default().with_details_max(DETAILS_MAX).with_finals(finals.iter().copied());
         let (report, mut figures) = std::thread::scope(|scope| {
-            let counting = scope.spawn(|| count(calls));
+            let counting = scope.spawn(|| count(calls, load));
             let report = check(calls, &options);
             (report, counting.join().expect("counting does not panic"))
         });
         figures.oversold_by_line = oversold(&report);
         figures.oversold = figures.oversold_by_line.values().sum();
         figures.false_sold_out = report.false_sold_out();
-        figures.conserved = report.conservation() == 0 && !finals.is_empty();
+        figures.conserved = report.conservation() == 0 && (!finals.is_empty() || calls.is_empty());
         figures.checked_calls = report.calls;
         figures.violations = report.total();
-        figures.pairs_per_second = figures.reserved as f64 / length.as_secs_f64().max(1e-9);
         (figures, report)
+    }
+
+    /// Reservations that agents made.
+    pub fn agent_reserved(&self) -> u64 {
+        self.reserved - self.hammer.reserved
+    }
+
+    /// Reserve calls of agents that were refused for want of units.
+    pub fn agent_refused(&self) -> u64 {
+        self.refused - self.hammer.refused
     }
 
     /// Units of one line sold or promised beyond its stock, at the worst moment.
@@ -103,12 +126,15 @@ fn oversold(report: &Report) -> BTreeMap<u32, u64> {
     worst
 }
 
-fn count(calls: &[Call]) -> Figures {
+fn count(calls: &[Call], load: Load) -> Figures {
     let mut figures = Figures::default();
     let mut lengths = Vec::new();
     let mut granted = Vec::new();
     let mut held: Vec<(Id, usize)> = Vec::new();
     for (place, call) in calls.iter().enumerate() {
+        if call.thread >= load.hammers_from {
+            figures.hammer.add(call);
+        }
         if call.op != Op::Reserve {
             continue;
         }
@@ -147,6 +173,11 @@ fn count(calls: &[Call]) -> Figures {
         }
     }
     figures.expired = figures.reserved.saturating_sub(figures.confirmed + figures.released);
+    let (pairs, length) = match figures.hammer.pairs {
+        0 => (figures.confirmed + figures.released, load.length),
+        pairs => (pairs, Duration::from_nanos(figures.hammer.ns)),
+    };
+    figures.pairs_per_second = pairs as f64 / length.as_secs_f64().max(1e-9);
     figures.reserve = Latency::of(lengths);
     figures.granted = Latency::of(granted);
     figures
@@ -184,10 +215,12 @@ mod tests {
             Call::new(Op::Reserve, 6, 9).with_item(0, 1).with_id(2_u64).with_deadline(7),
             Call::new(Op::Reserve, 6, 7).with_item(0, 2).with_result(Answered::short(0, 1)),
         ];
-        let (figures, report) = Figures::of(&calls, &[], Duration::from_secs(1));
+        let load = Load { length: Duration::from_secs(1), hammers_from: 1 };
+        let (figures, report) = Figures::of(&calls, &[], load);
         assert!(report.is_clean(), "{report}");
         assert_eq!((figures.sold, figures.sold_of(0), figures.sold_of(1)), (2, 2, 0));
         assert_eq!((figures.reserved, figures.refused, figures.expired), (2, 1, 1));
         assert!(!figures.conserved, "nobody looked");
+        assert_eq!((figures.pairs_per_second, figures.agent_refused()), (1.0, 1));
     }
 }

@@ -1,6 +1,6 @@
 //! What the picture shows while the sale runs. The report does not come from here but from the history.
 //!
-//! Every worker counts for itself; a number has one writer, so a load and a store do for an addition.
+//! Every worker counts for itself, agents and hammer apart; a number has one writer, so a load and a store do for an addition.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -22,7 +22,7 @@ impl Count {
     }
 }
 
-/// One worker's numbers, on cache lines of their own.
+/// What one worker's agents or its hammer did, on cache lines of its own.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Live {
@@ -44,6 +44,8 @@ pub(crate) struct Live {
     pub(crate) late: Count,
     /// Answers that no agent expects.
     pub(crate) odd: Count,
+    /// How long a hammer's rushes took, in real time.
+    pub(crate) rushed_ns: Count,
     latency: Box<[Count]>,
 }
 
@@ -59,6 +61,7 @@ impl Default for Live {
             repeats_alike: Count::default(),
             late: Count::default(),
             odd: Count::default(),
+            rushed_ns: Count::default(),
             latency: (0..BUCKETS).map(|_| Count::default()).collect(),
         }
     }
@@ -72,14 +75,14 @@ impl Live {
     }
 }
 
-/// The sum of one number over all workers.
-pub(crate) fn sum(workers: &[Live], of: impl Fn(&Live) -> &Count) -> u64 {
-    workers.iter().map(|live| of(live).get()).sum()
+/// The sum of one number.
+pub(crate) fn sum<'a>(lives: impl IntoIterator<Item = &'a Live>, of: impl Fn(&Live) -> &Count) -> u64 {
+    lives.into_iter().map(|live| of(live).get()).sum()
 }
 
 /// The length in ns that this share of all reserve calls stayed below, roughly.
-pub(crate) fn quantile(workers: &[Live], share: f64) -> u64 {
-    let counts: Vec<u64> = (0..BUCKETS).map(|at| sum(workers, |live| &live.latency[at])).collect();
+pub(crate) fn quantile<'a>(lives: impl IntoIterator<Item = &'a Live> + Clone, share: f64) -> u64 {
+    let counts: Vec<u64> = (0..BUCKETS).map(|at| sum(lives.clone(), |live| &live.latency[at])).collect();
     let rank = (counts.iter().sum::<u64>() as f64 * share) as u64;
     let mut seen = 0;
     let found = counts.iter().position(|count| {

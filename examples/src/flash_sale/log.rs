@@ -54,6 +54,11 @@ impl Log {
 }
 
 impl Span {
+    /// A record of a look at a line.
+    pub(crate) fn read(self, line: u32, seen: u32) -> Call {
+        self.call(Op::Read).with_item(line, seen.into())
+    }
+
     /// A record of this call, answered `Ok` until told otherwise.
     pub(crate) fn call(self, op: Op) -> Call {
         Call::new(op, self.from, self.to)

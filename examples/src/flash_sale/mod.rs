@@ -12,48 +12,55 @@ mod agent;
 mod args;
 mod clock;
 mod figures;
+mod hammer;
+mod history_file;
 mod live;
 mod log;
 mod order;
 mod outcome;
 mod picture;
+mod rush;
 mod sale;
+mod screen;
+mod seed;
 mod shop;
+mod text;
 pub mod trace;
 mod worker;
 mod world;
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::fs::File;
-use std::path::Path;
+use std::io::Write;
 use std::process::ExitCode;
-
-use earmark_testkit::history::{Call, jsonl};
 
 pub use args::{Args, Stop};
 pub use clock::SaleClock;
 pub use figures::{Figures, Latency};
 pub use outcome::{LineOutcome, Outcome, Seen};
-pub use picture::Screen;
+pub use rush::Rush;
 pub use sale::{Mode, Sale};
+pub use screen::Screen;
 
-/// The example's `main`, given the command line with the program's name. The exit code is 0 if every
-/// promise was kept (a naive sale makes none), 1 if not or if something could not be read or written, 2 if
-/// the arguments make no sense.
-pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+use history_file::HistoryFile;
+
+/// The example's `main`, given the command line with the program's name, and where the report goes. The exit
+/// code is 0 if every promise was kept (a naive sale makes none), 1 if not or if something could not be read
+/// or written, 2 if the arguments make no sense.
+pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -> ExitCode {
     let args = match Args::parse(args.into_iter().skip(1)) {
         Ok(args) => args,
-        Err(Stop::Help) => {
-            picture::put(args::HELP);
-            return ExitCode::SUCCESS;
-        }
+        Err(Stop::Help) => return exit(put(out, args::HELP).map(|()| true)),
         Err(Stop::Bad(why)) => {
             eprintln!("flash_sale: {why}\nSee --help.");
             return ExitCode::from(2);
         }
     };
-    match run(&args) {
+    exit(run(&args, out))
+}
+
+fn exit(result: Result<bool, Box<dyn Error>>) -> ExitCode {
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -64,8 +71,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// Does what was asked; whether all was well.
-fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
-    let history = args.history.as_deref().map(create).transpose()?;
+fn run(args: &Args, out: &mut dyn Write) -> Result<bool, Box<dyn Error>> {
+    let history = args.history.as_deref().map(|path| HistoryFile::new(path, args.trace.as_deref())).transpose()?;
     let (json, text, calls, good) = match &args.trace {
         Some(file) => {
             let replay = trace::Replay { threads: args.trace_threads(), stock_share: args.stock_share };
@@ -81,19 +88,15 @@ fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
             (outcome.to_json(), outcome.to_string(), calls, good)
         }
     };
-    let told = if args.json { format!("{json}\n") } else { text };
-    picture::put(&told);
-    if let Some(history) = history {
-        write(history, &calls)?;
-    }
+    // Each is tried, whatever becomes of the other.
+    let told = put(out, &if args.json { format!("{json}\n") } else { text });
+    let written = history.map(|history| history.write(&calls)).transpose();
+    written.map_err(|error| format!("the history was not written: {error}"))?;
+    told?;
     Ok(good)
 }
 
-/// Opened before the sale, so that a bad path costs no sale.
-fn create(path: &Path) -> Result<File, Box<dyn Error>> {
-    File::create(path).map_err(|error| format!("{}: {error}", path.display()).into())
-}
-
-fn write(history: File, calls: &[Call]) -> Result<(), Box<dyn Error>> {
-    jsonl::write(history, calls).map_err(|error| format!("the history was not written: {error}").into())
+fn put(out: &mut dyn Write, text: &str) -> Result<(), Box<dyn Error>> {
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| format!("the report was not written: {error}").into())
 }

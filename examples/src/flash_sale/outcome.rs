@@ -7,8 +7,12 @@ use earmark_testkit::Report;
 use serde_json::{Value, json};
 
 use super::figures::{Figures, Latency};
-use super::picture::{length, thousands};
 use super::sale::{Mode, Sale};
+use super::text::{entry, length, thousands};
+
+/// Rows of lines that are not hot, and oversold; violations and differences that are told.
+const ROWS_MAX: usize = 10;
+const TOLD_MAX: usize = 3;
 
 /// What came of a sale.
 #[derive(Debug, Clone)]
@@ -83,11 +87,16 @@ impl Outcome {
 
     /// One object with all figures.
     pub fn to_json(&self) -> Value {
-        let Sale { mode, seed, threads, seconds, agents, .. } = &self.sale;
+        let Sale { mode, seed, threads, seconds, agents, calls_max, .. } = &self.sale;
         let mut object = figures_json(&self.figures);
-        let hot = self.lines.iter().filter(|line| line.hot);
-        let hot: Vec<Value> =
-            hot.map(|line| json!({"sku": line.name, "stock": line.stock, "sold": line.sold})).collect();
+        let line = |line: &LineOutcome| {
+            let LineOutcome { name, stock, sold, beyond, .. } = line;
+            json!({"sku": name, "stock": stock, "sold": sold, "oversold": beyond})
+        };
+        let lines: Vec<Value> = self.lines.iter().map(line).collect();
+        let hammer = &self.figures.hammer;
+        // Nothing is refused to who only reads and pays: it shows in what was sold, and not there.
+        let misled = (*mode == Mode::Earmark).then_some(self.seen);
         let more = json!({
             "mode": match mode { Mode::Earmark => "earmark", Mode::Naive => "naive" },
             "seed": seed,
@@ -95,14 +104,21 @@ impl Outcome {
             "seconds": seconds,
             "agents": agents,
             "simulated_seconds": self.simulated_s,
+            "agent_reserved": self.figures.agent_reserved(),
+            "agent_refused": self.figures.agent_refused(),
+            "hammer_pairs": hammer.pairs,
+            "hammer_refused": hammer.refused,
+            "hammer_calls": hammer.calls,
+            "hammer_seconds": hammer.ns as f64 / 1e9,
+            "calls_max": calls_max,
             "reads": self.seen.reads,
-            "reads_misled": self.seen.misled,
-            "reads_misled_share": self.seen.misled_share(),
+            "reads_misled": misled.map(|seen| seen.misled),
+            "reads_misled_share": misled.map(|seen| seen.misled_share()),
             "repeats": self.seen.repeats,
             "repeats_alike": self.seen.repeats_alike,
             "late_confirms_refused": self.seen.late,
             "clean": self.is_clean(),
-            "hot": hot,
+            "lines": lines,
         });
         merge(&mut object, more);
         object
@@ -157,6 +173,13 @@ impl fmt::Display for Outcome {
             tail().map(|line| line.sold).sum(),
             tail().map(|line| line.beyond).sum(),
         )?;
+        let beyond = || tail().filter(|line| line.beyond > 0);
+        for line in beyond().take(ROWS_MAX) {
+            row(f, &format!("  {}", line.name), line.stock, line.sold, line.beyond)?;
+        }
+        if let Some(more) = beyond().count().checked_sub(ROWS_MAX + 1) {
+            writeln!(f, "   and {} more", more + 1)?;
+        }
         if !self.channels.is_empty() {
             writeln!(
                 f,
@@ -171,10 +194,11 @@ impl fmt::Display for Outcome {
         f.write_char('\n')?;
         self.write_agents(f)?;
         write_figures(f, &self.figures)?;
-        write_verdict(f, self.is_clean(), &self.figures, &self.report, &self.audit)?;
+        let name = |line: u32| self.lines.get(line as usize).map_or(format!("line {line}"), |line| line.name.clone());
+        write_verdict(f, self.is_clean(), &self.figures, &self.report, &self.audit, name)?;
         if self.sale.mode == Mode::Naive && self.figures.oversold > 0 {
             let units = thousands(self.figures.oversold);
-            let what = format_args!("{units} units too many: nobody held them while the payments ran");
+            let what = format_args!("{units} units too many: nobody held them during payment");
             entry(f, "sold, not there", what)?;
         }
         Ok(())
@@ -183,22 +207,27 @@ impl fmt::Display for Outcome {
 
 impl Outcome {
     fn write_agents(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let share = self.seen.misled_share() * 100.0;
+        let Figures { hammer, .. } = &self.figures;
         let Seen { reads, misled, repeats, repeats_alike, late, odd } = self.seen;
-        let [reads, misled, repeats, alike, late] = [reads, misled, repeats, repeats_alike, late].map(thousands);
-        entry(
-            f,
-            "false availability",
-            format_args!("{share:.2} %: of {reads} reads that showed enough, {misled} were followed"),
-        )?;
-        entry(f, "", format_args!("by a refused reserve within 1.2 s (simulated); a read is no promise"))?;
         if self.sale.mode == Mode::Earmark {
-            entry(f, "same key", format_args!("{alike} of {repeats} repeated calls were answered as the first time"))?;
-            entry(f, "paid too late", format_args!("{late} confirms came after the deadline and were refused"))?;
-        }
-        if self.sale.mode == Mode::Earmark {
-            let calls = thousands(self.sale.calls_max);
-            entry(f, "hammer", format_args!("held to {calls} calls in all, so that each can be judged"))?;
+            let [reserved, refused] = [self.figures.agent_reserved(), self.figures.agent_refused()].map(thousands);
+            entry(f, "agents", format_args!("{reserved} reservations, {refused} reserves refused"))?;
+            let share = self.seen.misled_share() * 100.0;
+            let [reads, misled, repeats, alike, late] = [reads, misled, repeats, repeats_alike, late].map(thousands);
+            entry(
+                f,
+                "false availability",
+                format_args!(
+                    "{share:.2} %: of {reads} reads that showed enough, {misled} were followed by a refused reserve \
+                     within 1.2 s (simulated); a read is no promise"
+                ),
+            )?;
+            entry(f, "same key", format_args!("{alike} of {repeats} repeated calls answered as the first time"))?;
+            entry(f, "paid too late", format_args!("{late} confirms came after the deadline: refused"))?;
+            let [pairs, refused, calls] = [hammer.pairs, hammer.refused, hammer.calls].map(thousands);
+            let [most, time] = [thousands(self.sale.calls_max), length(hammer.ns)];
+            entry(f, "hammer", format_args!("{pairs} pairs and {refused} refusals in {time}"))?;
+            entry(f, "", format_args!("{calls} calls; it stops at {most}, for each is judged"))?;
         }
         if odd > 0 {
             entry(f, "unexpected", format_args!("{odd} answers that no agent should get"))?;
@@ -212,17 +241,13 @@ fn row(f: &mut fmt::Formatter<'_>, name: &str, stock: u64, sold: u64, beyond: u6
     writeln!(f, " {name:<14} {stock:>9} {sold:>9} {beyond:>9}")
 }
 
-/// One thing that there is to say.
-pub(crate) fn entry(f: &mut fmt::Formatter<'_>, label: &str, what: fmt::Arguments<'_>) -> fmt::Result {
-    writeln!(f, " {label:<19} {what}")
-}
-
 /// The figures that every mode has.
 pub(crate) fn write_figures(f: &mut fmt::Formatter<'_>, figures: &Figures) -> fmt::Result {
     let [sold, refused, expired] = [figures.sold, figures.refused, figures.expired].map(thousands);
     let rate = thousands(figures.pairs_per_second as u64);
-    entry(f, "sold", format_args!("{sold} units; {refused} reserves refused, {expired} reservations expired"))?;
-    entry(f, "pairs", format_args!("{rate} a second: reserve and end, every call timed and written down"))?;
+    entry(f, "sold", format_args!("{sold} units; {refused} reserves refused, {expired} expired"))?;
+    let during = if figures.hammer.pairs > 0 { "while hammering" } else { "all in all" };
+    entry(f, "pairs", format_args!("{rate} a second {during}: reserve and end, recorded"))?;
     let all = [("reserve call", figures.reserve), ("  granted ones", figures.granted)];
     for (label, Latency { p50_ns, p99_ns, p999_ns, max_ns }) in all {
         let [p50, p99, p999, max] = [p50_ns, p99_ns, p999_ns, max_ns].map(length);
@@ -238,6 +263,7 @@ pub(crate) fn write_verdict(
     figures: &Figures,
     report: &Report,
     audit: &[String],
+    line: impl Fn(u32) -> String,
 ) -> fmt::Result {
     let Figures { oversold, false_sold_out, checked_calls, .. } = figures;
     let [oversold, false_sold_out, calls] = [*oversold, *false_sold_out, *checked_calls].map(thousands);
@@ -246,11 +272,11 @@ pub(crate) fn write_verdict(
     entry(f, "judged", format_args!("{calls} calls: {verdict}"))?;
     let counts = format_args!("oversold {oversold}, false sold-out {false_sold_out}, conservation {conservation}");
     entry(f, "", counts)?;
-    for line in audit.iter().take(10) {
-        writeln!(f, "   audit: {line}")?;
+    for difference in audit.iter().take(ROWS_MAX) {
+        entry(f, "audit", format_args!("{difference}"))?;
     }
-    for violation in report.details().iter().take(if clean { 0 } else { 3 }) {
-        writeln!(f, "   {violation:?}")?;
+    for violation in report.details().iter().take(TOLD_MAX) {
+        entry(f, "", format_args!("{}", violation.in_words(&line)))?;
     }
     Ok(())
 }

@@ -1,28 +1,31 @@
 //! A sale from the opening of the doors to the closing of the books.
 
 use std::error::Error;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use earmark_testkit::history::{Call, Recorder};
-use rand::SeedableRng;
-use rand::rngs::SmallRng;
 
+use super::SaleClock;
 use super::agent::Scene;
-use super::figures::Figures;
+use super::figures::{Figures, Load};
+use super::hammer::{Budget, Hammer};
 use super::live::{self, Live};
 use super::log::Log;
 use super::outcome::{LineOutcome, Outcome, Seen};
-use super::picture::{Picture, Screen, View};
+use super::picture::{Picture, View};
+use super::screen::Screen;
+use super::seed::Seed;
 use super::shop::{Closing, Delivery, EngineShop, NaiveShop, Shop, TTL_MS};
+use super::text::thousands;
 use super::worker::{self, Shift};
 use super::world::World;
-use super::{SaleClock, picture};
 
 /// How long the doors are open, in real seconds: with the judging, a run stays well below 20 s.
 pub(crate) const SECONDS: f64 = 6.0;
-/// Calls that are written down before only agents go on: what takes the judge a second or two.
-const CALLS_MAX: u64 = 3_000_000;
+/// Calls that the hammer makes: what takes the judge a second or two.
+const CALLS_MAX: u64 = 2_400_000;
 /// A simulated millisecond in real nanoseconds: agents live 50 times as fast as people.
 const TICK_NS: u64 = 20_000;
 /// How often an agent comes in a real second, and how many units it then wants: what the stock is
@@ -47,7 +50,7 @@ pub enum Mode {
 pub struct Sale {
     /// How the shop sells.
     pub mode: Mode,
-    /// What agents choose follows from it; what they meet depends on the threads' race.
+    /// What agents want, visit by visit, follows from it; what they meet depends on the threads' race.
     pub seed: u64,
     /// Workers.
     pub threads: usize,
@@ -57,7 +60,7 @@ pub struct Sale {
     pub agents: usize,
     /// The part of the usual stock that is there, which is measured by what agents are expected to want.
     pub stock: f64,
-    /// When so many calls are written down, only agents go on: what is recorded must be judged.
+    /// Calls that the hammer may make; the agents' own are not among them. What is recorded must be judged.
     pub calls_max: u64,
 }
 
@@ -93,18 +96,25 @@ impl Sale {
         for (number, line) in (0..).zip(&world.lines) {
             shop.deliver(number, line.opening, Delivery::Opening, &mut log);
         }
-        let live: Vec<Live> = (0..self.threads).map(|_| Live::default()).collect();
+        let lives = |workers: usize| -> Vec<Live> { (0..workers).map(|_| Live::default()).collect() };
+        let agents = lives(self.threads);
+        let hammers = lives(if S::HAMMERED { self.threads } else { 0 });
         let open_ns = clock.ns();
         let length_ns = (self.seconds * 1e9) as u64;
         let close_ns = open_ns + length_ns;
-        let mut view = View { sale: self, world, clock, open_ns, live: &live };
+        let budget = Budget { calls_max: self.calls_max / self.threads as u64, open_ns, close_ns };
+        let seed = Seed(self.seed);
+        let till = |live| shop.till(Log::new(&recorder, clock), live);
+        let tills: Vec<_> = agents.iter().map(till).collect();
+        let hammer = |(n, live)| Hammer::new(till(live), live, seed.hammer(n), budget);
+        let mut hammering = (0..).zip(&hammers).map(hammer).collect::<Vec<_>>().into_iter();
+        let mut view = View { sale: self, world, clock, open_ns, agents: &agents, hammers: &hammers };
         let mut picture = Picture::new(screen);
         std::thread::scope(|scope| {
             let (working, ended) = channel::<()>();
-            for (n, live) in live.iter().enumerate() {
-                let mut till = shop.till(Log::new(&recorder, clock), live);
+            for (n, (mut till, live)) in tills.into_iter().zip(&agents).enumerate() {
                 let scene = Scene { world, live, clock, close_ns };
-                let shift = self.shift(n, S::HAMMERED);
+                let shift = Shift { agents: self.agents_of(n), seed, hammer: hammering.next() };
                 let working = working.clone();
                 scope.spawn(move || {
                     worker::work(&mut till, scene, shift);
@@ -122,8 +132,10 @@ impl Sale {
         drop(log);
 
         let calls = recorder.finish()?;
-        picture.say(&format!("checking {} calls ...", picture::thousands(calls.len() as u64)));
-        let (figures, report) = Figures::of(&calls, &closing.finals, sold_for);
+        picture.say(&format!("checking {} calls ...", thousands(calls.len() as u64)));
+        // Logs are numbered as they were opened: the deliveries', the agents', the hammers'.
+        let load = Load { length: sold_for, hammers_from: 1 + self.threads as u32 };
+        let (figures, report) = Figures::of(&calls, &closing.finals, load);
         let lines = world.lines.iter().enumerate().map(|(number, line)| LineOutcome {
             name: line.sku.clone(),
             hot: number < world.hot,
@@ -137,7 +149,7 @@ impl Sale {
             simulated_s: clock.simulated_s(length_ns),
             sold_for,
             lines: lines.collect(),
-            seen: Seen::of(&live),
+            seen: Seen::of(&agents, &hammers),
             channels,
             audit,
             figures,
@@ -146,11 +158,10 @@ impl Sale {
         Ok((outcome, calls))
     }
 
-    fn shift(&self, n: usize, hammered: bool) -> Shift {
-        let share = self.agents / self.threads + usize::from(n < self.agents % self.threads);
-        let calls_max = if hammered { self.calls_max / self.threads as u64 } else { 0 };
-        let seed = self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(n as u64);
-        Shift { agents: share, rng: SmallRng::seed_from_u64(seed), calls_max }
+    /// Which agents a worker takes, by number.
+    fn agents_of(&self, worker: usize) -> Range<u64> {
+        let first = |worker: usize| (self.agents * worker / self.threads) as u64;
+        first(worker)..first(worker + 1)
     }
 }
 
@@ -183,14 +194,29 @@ fn wait(clock: &SaleClock, until_ns: u64) {
 }
 
 impl Seen {
-    fn of(live: &[Live]) -> Seen {
+    fn of(agents: &[Live], hammers: &[Live]) -> Seen {
+        let live = || agents.iter().chain(hammers);
         Seen {
-            reads: live::sum(live, |live| &live.reads),
-            misled: live::sum(live, |live| &live.misled),
-            repeats: live::sum(live, |live| &live.repeats),
-            repeats_alike: live::sum(live, |live| &live.repeats_alike),
-            late: live::sum(live, |live| &live.late),
-            odd: live::sum(live, |live| &live.odd),
+            reads: live::sum(live(), |live| &live.reads),
+            misled: live::sum(live(), |live| &live.misled),
+            repeats: live::sum(live(), |live| &live.repeats),
+            repeats_alike: live::sum(live(), |live| &live.repeats_alike),
+            late: live::sum(live(), |live| &live.late),
+            odd: live::sum(live(), |live| &live.odd),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_agent_has_one_worker() {
+        for (agents, threads) in [(0, 1), (7, 3), (4_000, 256), (2, 5)] {
+            let sale = Sale { agents, ..Sale::new(Mode::Earmark, threads) };
+            let numbers: Vec<u64> = (0..threads).flat_map(|worker| sale.agents_of(worker)).collect();
+            assert_eq!(numbers, (0..agents as u64).collect::<Vec<_>>());
         }
     }
 }

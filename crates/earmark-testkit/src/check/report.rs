@@ -144,7 +144,7 @@ pub struct Answers {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[must_use = "a report that nobody reads judges nothing"]
 pub struct Report {
-    /// How many calls were judged.
+    /// How many calls were judged: all but reads.
     pub calls: u64,
     /// How they were answered.
     pub answers: Answers,
@@ -255,7 +255,7 @@ impl fmt::Display for Report {
             }
         }
         for violation in &self.details {
-            write!(f, "\n    {violation:?}")?;
+            write!(f, "\n    {violation}")?;
         }
         let told = self.details.len() as u64;
         match self.total() - told {

@@ -145,11 +145,13 @@ pub enum Op {
     InReview,
     /// The reservation is looked up; `Ok` says that it is live. Recording it is optional.
     Get,
+    /// Available units are looked at; the items say how many were seen. No promise, so the judge passes it by.
+    Read,
 }
 
 impl Op {
     /// Every operation, in the order of declaration.
-    pub const ALL: [Op; 18] = [
+    pub const ALL: [Op; 19] = [
         Op::Open,
         Op::Receive,
         Op::AdjustUp,
@@ -168,6 +170,7 @@ impl Op {
         Op::PaymentPending,
         Op::InReview,
         Op::Get,
+        Op::Read,
     ];
 
     /// The name in a file.
@@ -191,6 +194,7 @@ impl Op {
             Op::PaymentPending => "payment_pending",
             Op::InReview => "in_review",
             Op::Get => "get",
+            Op::Read => "read",
         }
     }
 

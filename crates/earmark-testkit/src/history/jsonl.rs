@@ -11,7 +11,7 @@
 //! | `call_ns`, `return_ns` | when it began and returned; `null`: never returned |
 //! | `thread` | the caller's number; 0 if absent |
 //! | `op` | [`Op::as_str`](super::Op::as_str): `open`, `receive`, `reserve`, `confirm`, … |
-//! | `items` | a list of `[line, qty]`; `[line, qty, available]` marks an item that the refusal named as short (`null`: without a figure) |
+//! | `items` | a list of `[line, qty]`; `[line, qty, available]` marks an item that the refusal named as short (`null`: without a figure); of a `read`, what was seen |
 //! | `id` | 32 hexadecimal digits, a UUID, or any other text, which then is a name; `null` or absent: none |
 //! | `result` | [`Outcome::as_str`](super::Outcome::as_str): `ok`, `insufficient`, `already_confirmed`, … |
 //! | `deadline_ns` | the deadline in the answer; `null` or absent: none |

@@ -96,8 +96,7 @@ impl Shop for EngineShop {
         let snapshot = self.inventory.levels_all();
         let finals = finals(&snapshot, log.clock().ns());
         let verification = self.inventory.verify();
-        let mut audit: Vec<String> =
-            verification.differences.iter().map(|difference| format!("{difference:?}")).collect();
+        let mut audit: Vec<String> = verification.differences.iter().map(ToString::to_string).collect();
         if !snapshot.settled {
             audit.push("the snapshot of all lines did not settle, though nobody bought".into());
         }

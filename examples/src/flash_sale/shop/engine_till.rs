@@ -92,7 +92,10 @@ impl Till for EngineTill<'_> {
     type Ticket = ReservationId;
 
     fn read(&mut self, line: u32) -> u32 {
-        self.shop.inventory.available(self.shop.lines[line as usize]).unwrap_or(0)
+        let (span, seen) = self.log.time(|| self.shop.inventory.available(self.shop.lines[line as usize]));
+        let seen = seen.unwrap_or(0);
+        self.log.push(span.read(line, seen));
+        seen
     }
 
     fn reserve(&mut self, order: &Order, attempt: Attempt<ReservationId>) -> Answer<ReservationId> {

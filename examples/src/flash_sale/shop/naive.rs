@@ -104,7 +104,10 @@ impl Till for NaiveTill<'_> {
     type Ticket = ();
 
     fn read(&mut self, line: u32) -> u32 {
-        u32::try_from(self.shop.left[line as usize].load(SeqCst)).unwrap_or(0)
+        let (span, left) = self.log.time(|| self.shop.left[line as usize].load(SeqCst));
+        let seen = u32::try_from(left).unwrap_or(0);
+        self.log.push(span.read(line, seen));
+        seen
     }
 
     /// One more look, right before the payment: the best that can be done here.

@@ -15,13 +15,15 @@ use super::reference::Short;
 /// Carts are confirmed at once; nothing expires.
 const TTL_MS: u64 = 600_000;
 /// Different SKUs of one invoice, at most: what a request can hold.
-const ITEMS_MAX: usize = 65_536;
+pub(crate) const ITEMS_MAX: usize = 65_536;
 
 /// What became of a cart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Sold,
     Short(Vec<Short>),
+    /// More SKUs than a request can hold: nobody asked.
+    TooLong,
     /// Neither: says what was answered.
     Other(String),
 }
@@ -59,7 +61,11 @@ impl Store {
 
     /// Sells, takes back and writes off what an invoice says.
     pub(crate) fn book(&self, invoice: &Invoice, log: &mut Log) -> Option<Verdict> {
-        let verdict = (!invoice.cart.is_empty()).then(|| self.sell(invoice, log));
+        let verdict = match invoice.cart.len() {
+            0 => None,
+            1..=ITEMS_MAX => Some(self.sell(invoice, log)),
+            _ => Some(Verdict::TooLong),
+        };
         for (sku, units) in &invoice.returned {
             self.receive(*sku, *units, Op::Receive, log);
         }
@@ -72,9 +78,7 @@ impl Store {
     fn sell(&self, invoice: &Invoice, log: &mut Log) -> Verdict {
         let mut request = ReserveRequest::new(self.ttl);
         for (sku, units) in &invoice.cart {
-            let Ok(quantity) = Quantity::try_from(*units) else {
-                continue;
-            };
+            let quantity = Quantity::try_from(*units).expect("the reader passes over what fits no quantity");
             request = request.with_items([Item { line: self.lines[*sku as usize], quantity }]);
         }
         let items = || -> history::Items {
@@ -138,7 +142,7 @@ impl Store {
         let snapshot = self.inventory.levels_all();
         let finals = finals(&snapshot, log.clock().ns());
         let verification = self.inventory.verify();
-        let audit = verification.differences.iter().map(|difference| format!("{difference:?}"));
+        let audit = verification.differences.iter().map(ToString::to_string);
         (finals, audit.collect())
     }
 }

@@ -7,32 +7,36 @@
 //! | negative, any other | a write-off, taken as far as available |
 //! | zero, or makes no sense | counted by kind, passed over |
 //!
-//! Opening stock is a share of what the whole file asks for of a SKU, so some carts come too late.
+//! A cart of more SKUs than a request can hold is passed over too. Opening stock is a share of what the whole
+//! file asks for of a SKU, so some carts come too late.
 
 mod engine;
+mod line;
+mod opening;
 mod outcome;
 mod read;
 mod reference;
 mod share;
+mod source;
 
 use std::error::Error;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use earmark::UNITS_MAX;
-use earmark_testkit::Final;
 use earmark_testkit::history::{Call, Op, Recorder};
 
+pub use opening::Cut;
 pub use outcome::TraceOutcome;
 pub use share::Share;
 
 use super::SaleClock;
-use super::figures::Figures;
+use super::figures::{Figures, Load};
 use super::log::Log;
 use engine::{Store, Verdict};
+use opening::Opening;
+use outcome::Booked;
 use read::{Invoice, Sales};
-use reference::Reference;
 
 /// The judge's axis in real time: a millisecond is a millisecond.
 const TICK_NS: u64 = 1_000_000;
@@ -58,28 +62,23 @@ impl Replay {
     }
 
     fn of_sales(&self, sales: &Sales) -> Result<(TraceOutcome, Vec<Call>), Box<dyn Error>> {
-        let opening = self.opening(sales);
+        let opening = Opening::of(sales, self.stock_share);
         let clock = SaleClock::new(TICK_NS);
         let store = Store::new(sales, &clock)?;
         let recorder = Recorder::new();
         let mut log = Log::new(&recorder, &clock);
-        for (sku, units) in (0..).zip(&opening) {
+        for (sku, units) in (0..).zip(&opening.units) {
             store.receive(sku, *units, Op::Open, &mut log);
         }
         let (verdicts, took) = self.book_all(sales, &store, &recorder, &clock);
         let (finals, audit) = store.close(&log);
         drop(log);
         let calls = recorder.finish()?;
-        let (figures, report) = Figures::of(&calls, &finals, took);
-        let differs = (self.threads == 1).then(|| compare(sales, &opening, &verdicts, &finals));
-        let outcome = TraceOutcome::new(self, sales, &verdicts, took, differs, audit, figures, report);
-        Ok((outcome, calls))
-    }
-
-    /// Units by SKU when the doors open. Never so many that a line could run over.
-    fn opening(&self, sales: &Sales) -> Vec<u64> {
-        let skus = sales.demand.iter().zip(&sales.moved);
-        skus.map(|(demand, moved)| self.stock_share.floor_of(*demand).min(u64::from(UNITS_MAX) - moved)).collect()
+        let (figures, report) = Figures::of(&calls, &finals, Load { length: took, hammers_from: u32::MAX });
+        let differs = || reference::compare(sales, &opening.units, &verdicts, &finals);
+        let differs = (self.threads == 1).then(differs);
+        let booked = Booked { cut: opening.cut, verdicts, took, differs, audit };
+        Ok((TraceOutcome::new(self, sales, booked, &calls, figures, report), calls))
     }
 
     /// Books every invoice; the verdicts on carts come back in the order of invoices.
@@ -117,33 +116,4 @@ impl Replay {
 
 fn take(invoices: &[Invoice], place: usize) -> (usize, Option<&Invoice>) {
     (place, invoices.get(place))
-}
-
-/// Books everything again, the plain way, and says where the engine's answers differ from it.
-fn compare(sales: &Sales, opening: &[u64], verdicts: &[Option<Verdict>], finals: &[Final]) -> Vec<String> {
-    let mut reference = Reference::new(opening);
-    let mut differs = Vec::new();
-    for (invoice, verdict) in sales.invoices.iter().zip(verdicts) {
-        let short = reference.book(invoice);
-        let same = match verdict {
-            None => invoice.cart.is_empty(),
-            Some(Verdict::Sold) => short.is_empty(),
-            Some(Verdict::Short(told)) => !short.is_empty() && *told == short,
-            Some(Verdict::Other(_)) => false,
-        };
-        if !same {
-            differs.push(format!("invoice {}: {verdict:?}, by the books short of {short:?}", invoice.number));
-        }
-    }
-    for seen in finals {
-        let sku = seen.line as usize;
-        let (available, committed) = (reference.available[sku], reference.committed[sku]);
-        if (seen.available, seen.committed) != (available, committed) {
-            differs.push(format!("{}: {seen:?}, by the books {available} + {committed}", sales.skus[sku]));
-        }
-    }
-    if finals.len() != sales.skus.len() {
-        differs.push(format!("{} lines at the end, {} SKUs", finals.len(), sales.skus.len()));
-    }
-    differs
 }

@@ -1,16 +1,14 @@
 //! From the file's rows to invoices: what came together is one cart, in the order of first rows.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::error::Error;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use csv::ByteRecord;
 use earmark::{NAME_BYTES_MAX, UNITS_MAX};
-use flate2::read::MultiGzDecoder;
 
-/// What begins every gzip file.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+use super::line::{Fields, OpenQuote};
+use super::source::Source;
 
 /// A year's sales, or whatever the file holds.
 #[derive(Debug, Default)]
@@ -19,13 +17,15 @@ pub(crate) struct Sales {
     pub(crate) skus: Vec<String>,
     /// Per SKU: the sum of its positive quantities.
     pub(crate) demand: Vec<u64>,
-    /// Per SKU: the sum of all its quantities without their signs.
-    pub(crate) moved: Vec<u64>,
+    /// Per SKU: all that comes back; a line can hold it.
+    pub(crate) returned: Vec<u64>,
     pub(crate) invoices: Vec<Invoice>,
     /// Data rows in the file.
     pub(crate) rows: u64,
     /// Rows that were passed over, by kind.
     pub(crate) bad: BTreeMap<&'static str, u64>,
+    /// Bytes after the end of a packed file, passed over.
+    pub(crate) left_over: usize,
 }
 
 /// All rows with one invoice number. Every list holds one entry for each SKU, by number.
@@ -57,40 +57,56 @@ struct Columns {
     all: usize,
 }
 
-/// Reads a file, packed or not: its first bytes say which.
-pub(crate) fn read_file(path: &Path) -> Result<Sales, Box<dyn std::error::Error>> {
-    let read = || {
-        let mut file = BufReader::new(File::open(path)?);
-        let packed = file.fill_buf()?.starts_with(&GZIP);
-        if packed { read(MultiGzDecoder::new(file)) } else { read(file) }
+/// Reads all rows of a file. A row that makes no sense is counted and passed over; only a file that cannot
+/// be read, is empty or has other columns is an error.
+pub(crate) fn read_file(path: &Path) -> Result<Sales, Box<dyn Error>> {
+    let read = || match Source::open(path)? {
+        Source::Plain(file) => read(file),
+        Source::Packed(mut file) => {
+            let sales = read(BufReader::new(&mut file))?;
+            Ok(Sales { left_over: file.left_over(), ..sales })
+        }
     };
     read().map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
-/// Reads all rows. A row that makes no sense is counted and passed over; only a source that cannot be
-/// read, or has other columns, is an error.
-pub(crate) fn read(source: impl Read) -> Result<Sales, Box<dyn std::error::Error>> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).buffer_capacity(1 << 16).from_reader(source);
-    let columns = Columns::of(reader.byte_headers()?)?;
+fn read(mut source: impl BufRead) -> Result<Sales, Box<dyn Error>> {
+    let (mut line, mut fields) = (Vec::new(), Fields::default());
+    if source.read_until(b'\n', &mut line)? == 0 {
+        return Err("is empty".into());
+    }
+    let first = fields.split(trimmed(line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line)));
+    first.map_err(|OpenQuote| "the first line has an open quote")?;
+    let columns = Columns::of(&fields)?;
     let mut sales = Sales::default();
     let mut numbers: HashMap<String, u32> = HashMap::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut record = ByteRecord::new();
-    while reader.read_byte_record(&mut record)? {
-        sales.rows += 1;
-        let entered = columns.row(&record).and_then(|row| sales.enter(&row, &mut numbers, &mut places));
-        if let Err(kind) = entered {
-            *sales.bad.entry(kind).or_default() += 1;
+    line.clear();
+    while source.read_until(b'\n', &mut line)? > 0 {
+        let text = trimmed(&line);
+        if !text.is_empty() {
+            sales.rows += 1;
+            let row = fields.split(text).map_err(|OpenQuote| "open quote").and_then(|()| columns.row(&fields));
+            if let Err(kind) = row.and_then(|row| sales.enter(&row, &mut numbers, &mut places)) {
+                *sales.bad.entry(kind).or_default() += 1;
+            }
         }
+        line.clear();
     }
     Ok(sales)
 }
 
+/// A line without what ends it.
+fn trimmed(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
 impl Columns {
-    fn of(header: &ByteRecord) -> Result<Columns, String> {
+    fn of(header: &Fields) -> Result<Columns, String> {
         let find = |name: &str| {
-            let mut names = header.iter().map(|field| field.strip_prefix(b"\xef\xbb\xbf").unwrap_or(field));
-            names.position(|field| field == name.as_bytes()).ok_or(format!("the first line has no column {name}"))
+            let at = header.iter().position(|field| field == name.as_bytes());
+            at.ok_or_else(|| format!("the first line has no column {name}"))
         };
         Ok(Columns {
             invoice: find("InvoiceNo")?,
@@ -100,11 +116,11 @@ impl Columns {
         })
     }
 
-    fn row<'a>(&self, record: &'a ByteRecord) -> Result<Row<'a>, &'static str> {
-        if record.len() != self.all {
+    fn row<'a>(&self, fields: &'a Fields) -> Result<Row<'a>, &'static str> {
+        if fields.len() != self.all {
             return Err("wrong number of fields");
         }
-        let text = |at: usize| std::str::from_utf8(&record[at]).map_err(|_| "not UTF-8");
+        let text = |at: usize| std::str::from_utf8(fields.at(at)).map_err(|_| "not UTF-8");
         let row = Row {
             invoice: text(self.invoice)?,
             sku: text(self.sku)?,
@@ -131,9 +147,15 @@ impl Sales {
         places: &mut HashMap<String, usize>,
     ) -> Result<(), &'static str> {
         let units = row.quantity.unsigned_abs();
+        let (sold, cancelled) = (row.quantity > 0, row.invoice.starts_with('C'));
         let known = numbers.get(row.sku).copied();
-        let before = known.map_or(0, |sku| self.moved[sku as usize]);
-        // Then no line can ever hold too much, however its rows are ordered.
+        let invoice = places.get(row.invoice).map(|place| &self.invoices[*place]);
+        // What has to fit into one quantity with this row: an item of a cart, or all that a line gets back.
+        let before = match (known, invoice) {
+            (Some(sku), Some(invoice)) if sold => invoice.cart.get(&sku).copied().unwrap_or(0),
+            (Some(sku), _) if cancelled => self.returned[sku as usize],
+            _ => 0,
+        };
         if before.saturating_add(units) > u64::from(UNITS_MAX) {
             return Err("too many units of a SKU");
         }
@@ -141,7 +163,7 @@ impl Sales {
             let sku = self.skus.len() as u32;
             self.skus.push(row.sku.to_string());
             self.demand.push(0);
-            self.moved.push(0);
+            self.returned.push(0);
             numbers.insert(row.sku.to_string(), sku);
             sku
         });
@@ -151,15 +173,14 @@ impl Sales {
             self.invoices.len() - 1
         });
         let invoice = &mut self.invoices[place];
-        let list = match (row.quantity > 0, row.invoice.starts_with('C')) {
-            (true, _) => &mut invoice.cart,
-            (false, true) => &mut invoice.returned,
-            (false, false) => &mut invoice.written_off,
+        let (list, sum) = match (sold, cancelled) {
+            (true, _) => (&mut invoice.cart, Some(&mut self.demand)),
+            (false, true) => (&mut invoice.returned, Some(&mut self.returned)),
+            (false, false) => (&mut invoice.written_off, None),
         };
         *list.entry(sku).or_default() += units;
-        self.moved[sku as usize] += units;
-        if row.quantity > 0 {
-            self.demand[sku as usize] += units;
+        if let Some(sum) = sum {
+            sum[sku as usize] += units;
         }
         Ok(())
     }
@@ -189,6 +210,26 @@ mod tests {
         assert_eq!(sales.bad.values().sum::<u64>(), 8);
         assert_eq!(sales.bad["quantity is no whole number"], 2);
         assert_eq!(sales.skus, ["A"], "a bad row names nothing");
+    }
+
+    #[test]
+    fn what_fits_no_quantity_is_a_bad_row_and_a_sum_of_orders_is_none() {
+        let most = 1_073_741_823;
+        let sales = sales(&format!("1,A,{most}\n1,A,1\n2,A,{most}\nC3,A,-{most}\nC4,A,-1\n5,A,-{most}\n"));
+        assert_eq!(sales.bad, BTreeMap::from([("too many units of a SKU", 2)]));
+        assert_eq!((&sales.demand[..], &sales.returned[..]), (&[2 * most][..], &[most][..]));
+    }
+
+    #[test]
+    fn an_open_quote_costs_its_line() {
+        let sales = sales("1,A,2\n2,\"A,1\n3,\"A\",4\n\r\n4,B,5\r\n\"");
+        assert_eq!((sales.rows, &sales.bad), (5, &BTreeMap::from([("open quote", 2)])));
+        assert_eq!(sales.demand, [6, 5]);
+    }
+
+    #[test]
+    fn nothing_is_said_to_be_empty() {
+        assert_eq!(read(&b""[..]).unwrap_err().to_string(), "is empty");
     }
 
     #[test]
