@@ -36,6 +36,11 @@ pub(crate) enum Break {
     SiftLate,
     OwnerBlind,
     PushLate,
+    BoundReadLate,
+    BoundReadEarly,
+    DueUnwritten,
+    FreeRelaxed,
+    ReleaseAtOnce,
 }
 
 /// Every break with the name that `EARMARK_BREAK` takes. `B` numbers are those of the list of seeded
@@ -70,6 +75,11 @@ pub(crate) const ALL: &[(&str, Break)] = &[
     ("L_sift_late", Break::SiftLate),
     ("L_owner_blind", Break::OwnerBlind),
     ("L_push_late", Break::PushLate),
+    ("L_bound_read_late", Break::BoundReadLate),
+    ("L_bound_read_early", Break::BoundReadEarly),
+    ("L_due_unwritten", Break::DueUnwritten),
+    ("L_free_relaxed", Break::FreeRelaxed),
+    ("L_release_at_once", Break::ReleaseAtOnce),
 ];
 
 /// Whether this bug is on.
@@ -90,6 +100,19 @@ pub(crate) fn on(which: Break) -> bool {
         assert!(found.is_some(), "EARMARK_BREAK={wanted} names no break of this build");
         found.map(|(_, which)| *which)
     }) == Some(which)
+}
+
+/// Whether any bug is on: then it is the tests' turn to notice, not the engine's own assertions'.
+#[cfg(not(earmark_seeded))]
+#[inline(always)]
+pub(crate) const fn any() -> bool {
+    false
+}
+
+/// Whether any bug is on: then it is the tests' turn to notice, not the engine's own assertions'.
+#[cfg(earmark_seeded)]
+pub(crate) fn any() -> bool {
+    ALL.iter().any(|(_, which)| on(*which))
 }
 
 /// For a break of the progress test: one lock around every reserve.

@@ -258,6 +258,9 @@ impl Inventory {
         let body = slot.body(now);
         step(Step::Ended);
         self.tell_of_review(id, before, body.channel, now);
+        if on(Break::ReleaseAtOnce) {
+            slot.unlock(before.ended(End::Released));
+        }
         self.settle_ended(id, &body, End::Released, false);
         step(Step::Settled);
         if !freed_early {
