@@ -41,6 +41,9 @@ pub(crate) enum Break {
     DueUnwritten,
     FreeRelaxed,
     ReleaseAtOnce,
+    CartStopsTheWorld,
+    ConfirmStopsTheWorld,
+    AdvanceStopsTheWorld,
 }
 
 /// Every break with the name that `EARMARK_BREAK` takes. `B` numbers are those of the list of seeded
@@ -80,6 +83,9 @@ pub(crate) const ALL: &[(&str, Break)] = &[
     ("L_due_unwritten", Break::DueUnwritten),
     ("L_free_relaxed", Break::FreeRelaxed),
     ("L_release_at_once", Break::ReleaseAtOnce),
+    ("L_cart_stops_the_world", Break::CartStopsTheWorld),
+    ("L_confirm_stops_the_world", Break::ConfirmStopsTheWorld),
+    ("L_advance_stops_the_world", Break::AdvanceStopsTheWorld),
 ];
 
 /// Whether this bug is on.
@@ -115,7 +121,7 @@ pub(crate) fn any() -> bool {
     ALL.iter().any(|(_, which)| on(*which))
 }
 
-/// For a break of the progress test: one lock around every reserve.
+/// For the breaks of the progress tests: one lock around every call of a kind.
 pub(crate) fn stop_the_world() -> parking_lot::MutexGuard<'static, ()> {
     static WORLD: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
     WORLD.lock()

@@ -31,6 +31,7 @@ pub(super) enum TakeRefused {
 
 impl Inventory {
     pub(super) fn reserve_cart(&self, request: &ReserveRequest, items: &[Item]) -> Result<Reserved, ReserveError> {
+        let _world = on(Break::CartStopsTheWorld).then(crate::seeded::stop_the_world);
         let now = self.time.before(request.ttl.as_millis());
         let mut wanted = Cow::Borrowed(items);
         let mut claimed = None;

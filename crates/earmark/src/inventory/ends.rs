@@ -202,6 +202,7 @@ impl Inventory {
     /// R1: the compare-exchange decides; what follows belongs to the winner alone.
     #[inline]
     pub(super) fn confirm_live(&self, id: ReservationId) -> Result<(), Lost> {
+        let _world = on(Break::ConfirmStopsTheWorld).then(crate::seeded::stop_the_world);
         let (slot, policy) = (self.slot(id)?, self.settings.pending_policy);
         let (before, now) = self.decide(slot, |seen, now| seen.end(id.generation, now, policy, End::Confirmed))?;
         let body = slot.body(now);

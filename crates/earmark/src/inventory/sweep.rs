@@ -91,6 +91,7 @@ impl Inventory {
     }
 
     fn sweep_now(&self, now: u64, budget: usize) -> Advanced {
+        let _world = on(Break::AdvanceStopsTheWorld).then(crate::seeded::stop_the_world);
         let Some(sweep) = self.wheel.sweep_bounded() else { return Advanced::default() };
         let mut advanced = self.sweep_with(sweep, now, Budget { looks: budget, ends: budget });
         advanced.complete &= self.forget_parked(now, budget) && !self.time.is_behind();

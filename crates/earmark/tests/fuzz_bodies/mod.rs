@@ -153,7 +153,8 @@ pub(crate) fn ids(bytes: &[u8]) {
         let mut wrong = text.into_bytes();
         if wrong[at] != digit {
             wrong[at] = digit;
-            assert!(String::from_utf8(wrong).unwrap().parse::<ReservationId>().is_err());
+            let parsed = String::from_utf8(wrong).unwrap().parse::<ReservationId>();
+            assert!(parsed.is_err(), "a mistyped digit is not found out");
         }
     }
 }
