@@ -5,6 +5,7 @@
 
 mod manifest;
 mod modules;
+mod outcomes;
 mod text;
 
 use std::io;
@@ -48,6 +49,7 @@ const RULES: &[(&str, Check)] = &[
     ("tests do not sleep", text::no_sleep_in_tests),
     ("every ignored test says why", text::ignored_with_reason),
     ("stock, reservation, wheel and their like do not know each other", modules::middle_is_apart),
+    ("every public outcome has classes in the model", outcomes::outcomes_have_classes),
 ];
 
 pub(crate) fn suite(stage: &mut Stage<'_>) -> io::Result<()> {

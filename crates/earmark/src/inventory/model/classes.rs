@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::inventory::{Advanced, Late, State};
 use crate::{
-    ChannelError, ConfirmError, DeclareError, End, ExtendError, KeyError, OwnerCap, PartError, PaymentError, Phase,
-    ReacquireError, ReleaseError, ReplaceError, RequestError, ReserveError, ReviewError, StockError, Table,
+    ChannelError, ConfirmError, DeclareError, End, ExtendError, KeyError, OwnerCap, ParseIdError, PartError,
+    PaymentError, Phase, ReacquireError, ReleaseError, ReplaceError, RequestError, ReserveError, ReviewError,
+    StockError, Table,
 };
 
 /// A match without a wildcard, and the list of everything it can answer.
@@ -177,6 +178,12 @@ classes!(STATE, state, Option<State>, {
     Some(State::Ended(End::Replaced)) => "replaced",
     Some(State::Ended(End::Reacquired)) => "reacquired",
 });
+classes!(PARSE_ID, parse_id, Result<(), ParseIdError>, {
+    Ok(()) => "ok",
+    Err(ParseIdError::Length { .. }) => "length",
+    Err(ParseIdError::Character { .. }) => "character",
+    Err(ParseIdError::Check) => "check",
+});
 classes!(ADVANCE, advance, Advanced, {
     Advanced { complete: true, expired: 0, looked: _ } => "complete_none_expired",
     Advanced { complete: true, .. } => "complete_some_expired",
@@ -234,6 +241,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("declare", DECLARE),
     ("stock", STOCK),
     ("state", STATE),
+    ("parse_id", PARSE_ID),
     ("advance", ADVANCE),
     ("retry_after", RETRY),
     ("setting", SETTINGS),

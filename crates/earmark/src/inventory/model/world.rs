@@ -33,15 +33,15 @@ pub(super) struct Run {
     pub(super) tally: Tally,
     pub(super) steps: u64,
     pub(super) cases: u64,
-    /// Moves of the clock across a turn of rings 1, 2, 3 and of the deadlines, with reservations alive.
-    pub(super) turns: [u64; 4],
+    /// Moves of the clock across a turn of rings 1, 2, 3, 4 and of the deadlines, with reservations alive.
+    pub(super) turns: [u64; TURNS.len()],
     pub(super) contended: u64,
     /// Asked for more channels than fit; made when first needed.
     pub(super) crowded: Option<Inventory>,
 }
 
-/// Bits of time after which each ring turns, and the deadlines wrap.
-pub(super) const TURNS: [u32; 4] = [10, 20, 30, 37];
+/// Bits of time after which each ring turns, and (37) the deadlines wrap.
+pub(super) const TURNS: [u32; 5] = [10, 20, 30, 40, 37];
 /// Looks at one entry before its deadline: nursery and three rings.
 const LOOKS_EACH: usize = 4;
 /// Due reservations that a helping reserve looks at; beyond it `contended` is a right answer.
