@@ -247,6 +247,27 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("setting", SETTINGS),
 ];
 
+/// What operations answer; the other groups are parts of an answer, or looks that refuse nothing.
+const ANSWERS: &[&str] = &[
+    "reserve",
+    "confirm",
+    "release",
+    "part",
+    "extend",
+    "payment",
+    "reacquire",
+    "replace",
+    "review",
+    "channel",
+    "declare",
+    "stock",
+];
+
+/// Whether this is an answer that the engine counts as a refusal.
+pub(super) fn is_refusal(group: &str, class: &str) -> bool {
+    ANSWERS.contains(&group) && !["ok", "in_time", "reacquired"].contains(&class)
+}
+
 /// Classes that one thread cannot bring about; here they must not occur at all.
 const EXCLUDED: &[(&str, &str)] = &[
     ("confirm", "contended"),
@@ -266,11 +287,6 @@ pub(super) struct Tally(BTreeMap<(&'static str, &'static str), u64>);
 impl Tally {
     pub(super) fn see(&mut self, group: &'static str, class: &'static str) {
         *self.0.entry((group, class)).or_default() += 1;
-    }
-
-    pub(super) fn see_reserve(&mut self, outcome: &Result<(), ReserveError>) {
-        self.see("reserve", reserve(outcome));
-        self.see_inner(outcome.as_ref().err());
     }
 
     pub(super) fn see_inner(&mut self, error: Option<&ReserveError>) {
