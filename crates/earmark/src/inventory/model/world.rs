@@ -123,7 +123,15 @@ impl<'r> World<'r> {
         self.steps += 1;
         self.run.borrow_mut().steps += 1;
         self.act(kind, step)?;
-        self.check()
+        self.check()?;
+        self.probe(step)?;
+        self.check_counts()
+    }
+
+    /// Whatever the step was about: one id and one line are asked about (P2, P11).
+    fn probe(&mut self, step: Step) -> Check {
+        self.get(Step { a: step.b, b: step.a, ..step })?;
+        self.retry_after(Step { a: step.b.rotate_left(5), b: step.a, ..step })
     }
 
     /// Where the case stands, for whoever reads a failure.
