@@ -38,6 +38,14 @@ pub(crate) enum Break {
     PushLate,
     FloorForgotten,
     OverdueLost,
+    BoundReadLate,
+    BoundReadEarly,
+    DueUnwritten,
+    FreeRelaxed,
+    ReleaseAtOnce,
+    CartStopsTheWorld,
+    ConfirmStopsTheWorld,
+    AdvanceStopsTheWorld,
 }
 
 /// Every break with the name that `EARMARK_BREAK` takes. `B` numbers are those of the list of seeded
@@ -74,6 +82,14 @@ pub(crate) const ALL: &[(&str, Break)] = &[
     ("L_push_late", Break::PushLate),
     ("L_floor_forgotten", Break::FloorForgotten),
     ("L_overdue_lost", Break::OverdueLost),
+    ("L_bound_read_late", Break::BoundReadLate),
+    ("L_bound_read_early", Break::BoundReadEarly),
+    ("L_due_unwritten", Break::DueUnwritten),
+    ("L_free_relaxed", Break::FreeRelaxed),
+    ("L_release_at_once", Break::ReleaseAtOnce),
+    ("L_cart_stops_the_world", Break::CartStopsTheWorld),
+    ("L_confirm_stops_the_world", Break::ConfirmStopsTheWorld),
+    ("L_advance_stops_the_world", Break::AdvanceStopsTheWorld),
 ];
 
 /// Whether this bug is on.
@@ -96,7 +112,20 @@ pub(crate) fn on(which: Break) -> bool {
     }) == Some(which)
 }
 
-/// For a break of the progress test: one lock around every reserve.
+/// Whether any bug is on: then it is the tests' turn to notice, not the engine's own assertions'.
+#[cfg(not(earmark_seeded))]
+#[inline(always)]
+pub(crate) const fn any() -> bool {
+    false
+}
+
+/// Whether any bug is on: then it is the tests' turn to notice, not the engine's own assertions'.
+#[cfg(earmark_seeded)]
+pub(crate) fn any() -> bool {
+    ALL.iter().any(|(_, which)| on(*which))
+}
+
+/// For the breaks of the progress tests: one lock around every call of a kind.
 pub(crate) fn stop_the_world() -> parking_lot::MutexGuard<'static, ()> {
     static WORLD: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
     WORLD.lock()

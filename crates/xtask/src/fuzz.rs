@@ -17,7 +17,7 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(300);
 
 pub(crate) fn suite(stage: &mut Stage<'_>) -> io::Result<()> {
     if !stage.house().root().join(MANIFEST).is_file() {
-        stage.report().outcome = Outcome::NotRun(format!("{MANIFEST} is not there"));
+        stage.fail(format!("{MANIFEST} is not there"));
         return Ok(());
     }
     if !has_compiler() {

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 
 /// Variables that would change what a suite explores or which bug it carries. A developer who has one
 /// of them set from an experiment must not get a weaker run without noticing.
-const NOT_INHERITED: &[&str] = &["LOOM_", "PROPTEST_", "EARMARK_BREAK", "CARGO_PKG_", "CARGO_MANIFEST_"];
+const NOT_INHERITED: &[&str] =
+    &["LOOM_", "PROPTEST_", "EARMARK_BREAK", "EARMARK_MODEL_", "CARGO_PKG_", "CARGO_MANIFEST_"];
 
 /// The checkout and its target directory.
 #[derive(Debug)]

@@ -82,7 +82,8 @@ fn test(only: &[String]) -> Result<bool, String> {
     let house = House::find()?;
     let mut report = Report::new(chosen.len() == SUITES.len());
     for suite in chosen {
-        report.add(Stage::play(&house, suite));
+        let played = Stage::play(&house, suite, &report);
+        report.add(played);
     }
     let text = report.text();
     print!("{text}");

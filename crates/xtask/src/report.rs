@@ -110,6 +110,10 @@ impl Report {
         self.suites.push(suite);
     }
 
+    pub(crate) fn has_passed(&self, suite: &str) -> bool {
+        self.suites.iter().any(|known| known.name == suite && known.outcome == Outcome::Passed)
+    }
+
     pub(crate) fn is_green(&self) -> bool {
         self.totals().failed == 0
     }

@@ -1,9 +1,10 @@
 //! The table of seeded breaks: known bugs that the engine carries when it is built with
 //! `--cfg earmark_seeded` and started with `EARMARK_BREAK=<name>`, each with the tests that must go red.
 //!
-//! A test that no bug turns red proves nothing. To add a break: a variant and a name in the engine's
-//! `seeded.rs`, the wrong behaviour where the right one is, and a row here. The suite refuses to pass
-//! while a name stands in only one of the two places.
+//! A test that no bug turns red proves nothing, and one that is red for another reason proves as little: a
+//! row says what the test must say. To add a break: a variant and a name in the engine's `seeded.rs`, the
+//! wrong behaviour where the right one is, and a row here. The suite refuses to pass while a name stands in
+//! only one of the two places, or while a loom model stands in no row.
 
 use std::fmt;
 
@@ -18,15 +19,24 @@ pub(crate) struct Break {
     pub(crate) red: &'static [Red],
 }
 
-/// A test filter in a binary of a build.
+/// A test, and what it says when it sees the bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Red {
+    pub(crate) test: Test,
+    /// Stands in the panic of the test; red for another reason is not a catch.
+    pub(crate) says: &'static str,
+    /// A test that has not gone red by then has not caught the bug.
+    pub(crate) limit_s: u64,
+}
+
+/// One test in a binary of a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Test {
     pub(crate) build: Build,
     /// `lib` for the unit tests, else the name of a file in `crates/earmark/tests/`.
     pub(crate) binary: &'static str,
-    pub(crate) filter: &'static str,
-    /// A test that has not gone red by then has not caught the bug.
-    pub(crate) limit_s: u64,
+    /// Its whole path, as the binary names it.
+    pub(crate) path: &'static str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,176 +72,337 @@ impl Build {
 
 impl fmt::Display for Red {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.test)
+    }
+}
+
+impl fmt::Display for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let build = match self.build {
             Build::Loom => "loom",
             Build::Engine => "engine",
         };
-        write!(f, "{build} {} `{}`", self.binary, self.filter)
+        write!(f, "{build} {} `{}`", self.binary, self.path)
     }
 }
 
 /// A loom model of the library.
-const fn loom(filter: &'static str) -> Red {
-    Red { build: Build::Loom, binary: "lib", filter, limit_s: 60 }
+const fn loom(path: &'static str, says: &'static str) -> Red {
+    Red { test: Test { build: Build::Loom, binary: "lib", path }, says, limit_s: 60 }
 }
 
 /// A test of the optimised engine.
-const fn engine(binary: &'static str, filter: &'static str) -> Red {
-    Red { build: Build::Engine, binary, filter, limit_s: 120 }
+const fn engine(binary: &'static str, path: &'static str, says: &'static str) -> Red {
+    Red { test: Test { build: Build::Engine, binary, path }, says, limit_s: 120 }
 }
+
+/// The model against a plain map; the short run, and the one of a million operations.
+const MODEL: &str = "inventory::model::p1_to_p11_against_a_plain_map";
+const MODEL_LONG: &str = "inventory::model::p1_to_p11_against_a_plain_map_a_million_times";
+
+/// What the model says of a step whose answer is wrong: which one comes first is chance.
+const A_STEP: &str = ": step ";
 
 pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "B8_load_then_store",
         bug: "reserve loads and stores its word in place of one compare-exchange",
         red: &[
-            loom("loom_no_double_booking"),
-            loom("loom_take_takes_the_last_unit_once"),
-            loom("loom_release_meets_take"),
-            loom("loom_p3_release_races_reserve"),
-            engine("history", "history_of_four_threads"),
+            loom("inventory::loom_tests::takes::loom_no_double_booking", "P1: one unit, two reservations"),
+            loom(
+                "inventory::loom_tests::takes::loom_p3_release_races_reserve_of_the_freed_unit",
+                "P3: a unit is lost, or there twice",
+            ),
+            loom("stock::loom_tests::loom_take_takes_the_last_unit_once", "P1: one unit, taken twice or by nobody"),
+            loom(
+                "stock::loom_tests::loom_release_meets_take_and_no_unit_is_lost",
+                "S2: a unit is lost, or there twice",
+            ),
+            engine("history", "history_of_ten_million_calls_is_clean", "Oversold: "),
         ],
     },
     Break {
         name: "B9_relaxed_publish",
         bug: "a slot is published with Relaxed in place of Release",
-        red: &[loom("loom_r3_who_sees_it_live")],
+        red: &[loom(
+            "reservation::loom_tests::loom_r3_who_sees_it_live_sees_what_it_holds",
+            "R3: it reads live, and not yet what it holds",
+        )],
     },
     Break {
         name: "B10_same_generation",
         bug: "a slot keeps its generation when it is used again",
-        red: &[loom("loom_p2_a_stale_id"), loom("loom_p2_slot_reuse"), engine("lib", "model::")],
+        red: &[
+            loom(
+                "reservation::loom_tests::loom_p2_a_stale_id_never_reaches_the_next_reservation",
+                "P2: not exactly one ended the first",
+            ),
+            loom(
+                "inventory::loom_tests::ends::loom_p2_slot_reuse_races_a_stale_id",
+                "P2: a stale id reached the next reservation",
+            ),
+            engine("lib", MODEL, "P2: "),
+            engine("history", "history_of_four_threads_is_clean", "LateConfirm: "),
+        ],
     },
     Break {
         name: "B11_deadline_rounded_down",
         bug: "a deadline is rounded down when it is judged",
-        red: &[engine("lib", "model::")],
+        red: &[engine("lib", MODEL, A_STEP)],
     },
     Break {
         name: "B12_wrap_off_by_one",
         bug: "the wheel is off by one level where it wraps",
-        red: &[engine("lib", "w1_w2_w5_every_entry")],
+        red: &[engine(
+            "lib",
+            "wheel::ring::tests::w1_w2_w5_every_entry_fires_at_its_deadline",
+            "deadlines.iter().zip(&fired)",
+        )],
     },
     Break {
         name: "B20_cap_without_hold",
         bug: "an owner's cap is looked at before and not held while stock is taken",
-        red: &[loom("loom_o1_owner_cap")],
+        red: &[loom(
+            "inventory::loom_tests::owners::loom_o1_owner_cap_races_itself",
+            "O1: two reservations under a cap of one",
+        )],
     },
     Break {
         name: "L_key_unclaimed",
         bug: "a retry key is looked up and not claimed",
-        red: &[loom("loom_p7_same_key")],
+        red: &[loom(
+            "inventory::loom_tests::takes::loom_p7_same_key_at_once_reserves_once",
+            "P7: one key, one reservation",
+        )],
     },
     Break {
         name: "L_expire_unchecked",
         bug: "expiry writes what it decided without looking again",
-        red: &[loom("loom_r1_confirm_races_expire")],
+        red: &[
+            loom("inventory::loom_tests::expiries::loom_r1_confirm_races_expire", "P2, P3: done"),
+            loom("inventory::loom_tests::expiries::loom_r1_release_races_expire", "P2, P3: done"),
+            loom("inventory::loom_tests::expiries::loom_r1_confirm_part_races_expire", "P2, P3: done"),
+        ],
     },
     Break {
         name: "L_release_twice",
         bug: "release writes what it decided without looking again",
-        red: &[loom("loom_r1_confirm_races_release")],
+        red: &[
+            loom("inventory::loom_tests::ends::loom_r1_confirm_races_release", "P2: two ends of one reservation"),
+            engine("history", "history_of_ten_million_calls_is_clean", "DoubleEnd: "),
+        ],
     },
     Break {
         name: "L_extend_blind",
         bug: "extend writes what it decided without looking again",
-        red: &[loom("loom_r1_extend_races_expire")],
+        red: &[loom("inventory::loom_tests::expiries::loom_r1_extend_races_expire", "P2, P3: done")],
     },
     Break {
         name: "L_pending_blind",
         bug: "payment_pending writes what it decided without looking again",
-        red: &[loom("loom_r1_payment_pending")],
+        red: &[loom("inventory::loom_tests::expiries::loom_r1_payment_pending_races_expire", "P2, P3: done")],
     },
     Break {
         name: "L_free_before_return",
         bug: "a released slot is free before its units are read",
-        red: &[loom("loom_r3_release_gives_back")],
+        red: &[loom(
+            "inventory::loom_tests::ends::loom_r3_release_gives_back_its_own_units",
+            "R3: the units of another reservation were given back",
+        )],
     },
     Break {
         name: "L_adjust_unchecked",
         bug: "adjust takes units off without looking again",
-        red: &[loom("loom_p1_adjust_down")],
+        red: &[loom("inventory::loom_tests::takes::loom_p1_adjust_down_races_reserve", "books of a line broken (S4)")],
     },
     Break {
         name: "L_cart_unordered",
         bug: "carts take their lines in the order they were asked",
-        red: &[loom("loom_two_carts_crossing")],
+        red: &[loom("inventory::loom_tests::carts::loom_two_carts_crossing", "P4: two carts refuse each other")],
     },
     Break {
         name: "L_cart_unmarked",
         bug: "a cart half-way leaves no mark",
-        red: &[loom("loom_s3_a_shortage"), loom("loom_p4_failing_cart")],
+        red: &[
+            loom(
+                "stock::loom_tests::loom_s3_a_shortage_beside_a_cart_shows_the_mark",
+                "S3: sold out, though the cart gives it back",
+            ),
+            loom(
+                "inventory::loom_tests::carts::loom_p4_failing_cart_beside_a_single_reserve",
+                "P4: false sold-out beside a failing cart",
+            ),
+        ],
     },
     Break {
         name: "L_horizon_once",
         bug: "a push looks at the horizon only before it marks",
-        red: &[loom("loom_w3_push_young")],
+        red: &[
+            loom(
+                "wheel::loom_tests::loom_w3_push_young_beside_a_nursery_pass",
+                "due, and the bound does not say so (W4)",
+            ),
+            loom(
+                "wheel::loom_tests::loom_w6_push_young_beside_a_pass_ahead_of_its_time",
+                "due, and no sweep finds it (W3)",
+            ),
+            loom(
+                "wheel::loom_tests::loom_w3_push_young_beside_an_earlier_pass",
+                "due, and the bound does not say so (W4)",
+            ),
+        ],
     },
     Break {
         name: "L_replace_blind",
         bug: "a replaced reservation stands again",
-        red: &[loom("loom_r1_replace"), engine("fuzz_smoke", "operations")],
+        red: &[
+            loom("inventory::loom_tests::owners::loom_r1_replace_races_confirm", "P2: confirmed and replaced"),
+            loom("inventory::loom_tests::owners::loom_r1_replace_races_release", "P3"),
+            engine("fuzz_smoke", "operations", "Reserved { line: "),
+        ],
     },
     Break {
         name: "L_state_blind",
         bug: "every rule writes what it decided without looking again",
-        red: &[loom("loom_r1_confirm_races_release_races_expire")],
+        red: &[
+            loom("reservation::loom_tests::loom_r1_confirm_races_release_races_expire", "R1: not exactly one end"),
+            loom("inventory::loom_tests::ends::loom_p2_two_reviewers_at_once", "P3"),
+        ],
     },
     Break {
         name: "L_page_blind",
         bug: "a slot is taken from its page without looking again",
-        red: &[loom("loom_r4_no_slot")],
+        red: &[loom("reservation::loom_tests::loom_r4_no_slot_is_given_to_two", "R4: one slot, two holders")],
     },
     Break {
         name: "L_sweep_blind",
         bug: "a sweep raises the bound although somebody pushed meanwhile",
-        red: &[loom("loom_w4_push_soon")],
+        red: &[loom("wheel::loom_tests::loom_w4_push_soon_beside_a_sweep", "due, and the bound does not say so (W4)")],
     },
     Break {
         name: "L_expire_at_once",
         bug: "a reservation reads expired before its units are back",
-        red: &[loom("loom_p3_late_payment")],
+        red: &[loom("inventory::loom_tests::carts::loom_p3_late_payment_races_expire", "P3: paid once, or not at all")],
     },
-    Break { name: "L_stop_the_world", bug: "one lock around every reserve", red: &[engine("lib", "progress_reserve")] },
+    Break {
+        name: "L_stop_the_world",
+        bug: "one lock around every reserve",
+        red: &[engine("lib", "inventory::progress::progress_reserve", "a thread stopped in reserve at Claimed")],
+    },
+    Break {
+        name: "L_cart_stops_the_world",
+        bug: "one lock around every cart",
+        red: &[engine("lib", "inventory::progress::progress_cart", "a thread stopped in cart at Claimed")],
+    },
+    Break {
+        name: "L_confirm_stops_the_world",
+        bug: "one lock around every confirm",
+        red: &[engine(
+            "lib",
+            "inventory::progress::progress_confirm_and_release",
+            "a thread stopped in confirm at Ended",
+        )],
+    },
+    Break {
+        name: "L_advance_stops_the_world",
+        bug: "one lock around every advance",
+        red: &[engine("lib", "inventory::progress::progress_advance", "a thread stopped in advance at Sweeping")],
+    },
     Break {
         name: "L_hot_allocation",
         bug: "the hot path allocates",
-        red: &[engine("alloc", "hot_path_allocates_nothing")],
+        red: &[engine("alloc", "the_grown_hot_path_allocates_nothing", "the grown hot path allocates")],
     },
     Break {
         name: "L_id_unchecked",
         bug: "the check digits of an id are not compared",
-        red: &[engine("fuzz_smoke", "ids")],
+        red: &[engine("fuzz_smoke", "ids", "a mistyped digit is not found out")],
     },
     Break {
         name: "L_close_blind",
         bug: "a reserve does not look for a close again after taking units",
-        red: &[loom("loom_close_races_reserve"), loom("loom_close_races_cart")],
+        red: &[
+            loom("inventory::loom_tests::takes::loom_close_races_reserve", "I3: drained, and a reservation lives"),
+            loom("inventory::loom_tests::carts::loom_close_races_cart", "I3: drained, and a cart lives"),
+        ],
     },
     Break {
         name: "L_sift_late",
         bug: "what lives goes back into the ring a tick after its deadline",
-        red: &[engine("lib", "model::")],
+        red: &[engine("lib", MODEL_LONG, A_STEP)],
     },
     Break {
         name: "L_owner_blind",
         bug: "whoever closes an owner's book does not look at what ended meanwhile",
-        red: &[loom("loom_o2_end_beside_an_open_book")],
+        red: &[loom(
+            "inventory::loom_tests::owners::loom_o2_end_beside_an_open_book_of_its_owner",
+            "O2: an id was left behind",
+        )],
     },
     Break {
         name: "L_push_late",
         bug: "a reservation is handed to the wheel only after it is published",
-        red: &[loom("loom_p4_a_reserve_in_flight"), engine("lib", "progress_exceptions")],
+        red: &[
+            loom(
+                "inventory::loom_tests::takes::loom_p4_a_reserve_in_flight_beside_a_refusal",
+                "P4: sold out, and the only unit's time was up",
+            ),
+            engine(
+                "lib",
+                "inventory::progress::progress_exceptions_of_a_reserve_beyond_its_ttl",
+                "P4: beside a reserve beyond its TTL",
+            ),
+        ],
+    },
+    Break {
+        name: "L_bound_read_late",
+        bug: "a refusal reads the bound of what is due only after its word",
+        red: &[loom(
+            "inventory::loom_tests::takes::loom_p4_refusal_beside_a_sweep_of_the_expired_unit",
+            "P4: false sold-out",
+        )],
+    },
+    Break {
+        name: "L_bound_read_early",
+        bug: "a refusal reads the bound of what is due only before its word",
+        red: &[loom(
+            "inventory::loom_tests::takes::loom_p4_refusal_between_a_sweep_and_a_late_take",
+            "P4: false sold-out",
+        )],
+    },
+    Break {
+        name: "L_due_unwritten",
+        bug: "who is told expired leaves the reservation as it was",
+        red: &[loom(
+            "inventory::loom_tests::ends::loom_p2_told_expired_is_final",
+            "P2: told expired, and confirmed all the same",
+        )],
+    },
+    Break {
+        name: "L_free_relaxed",
+        bug: "a slot is given back with Relaxed in place of Release",
+        red: &[loom("reservation::loom_tests::loom_r4_no_slot_is_given_to_two", "R4: one id given twice")],
+    },
+    Break {
+        name: "L_release_at_once",
+        bug: "a reservation reads released before its units are back",
+        red: &[loom(
+            "inventory::loom_tests::takes::loom_p4_refusal_after_the_deadline_beside_a_release",
+            "P4: false sold-out",
+        )],
     },
     Break {
         name: "L_floor_forgotten",
         bug: "an unfinished nursery pass leaves the bound as if it were done",
-        red: &[engine("lib", "w4_w6_the_bound")],
+        red: &[engine("lib", "wheel::tests::w4_w6_the_bound_warns_of_whatever_is_due", " are due")],
     },
     Break {
         name: "L_overdue_lost",
         bug: "a sweep forgets what somebody was told is expired",
-        red: &[loom("loom_p5_told_expired_beside_a_sweep")],
+        red: &[loom(
+            "inventory::loom_tests::expiries::loom_p5_told_expired_beside_a_sweep_of_an_older_time",
+            "P5: its unit never comes back",
+        )],
     },
 ];
 
@@ -248,7 +419,7 @@ mod tests {
         assert_eq!(names.len(), BREAKS.len());
         for seeded in BREAKS {
             assert!(!seeded.red.is_empty(), "{}", seeded.name);
-            assert!(seeded.red.iter().all(|red| !red.filter.is_empty() && red.limit_s > 0));
+            assert!(seeded.red.iter().all(|red| !red.test.path.is_empty() && !red.says.is_empty() && red.limit_s > 0));
         }
     }
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::house::House;
 use crate::parse::Reader;
-use crate::report::{Outcome, SuiteReport};
+use crate::report::{Outcome, Report, SuiteReport};
 use crate::run::{End, run};
-use crate::suite::{CargoTest, Expect, Suite, Work};
+use crate::suite::{CargoTest, Expect, Said, Suite, Work};
 
 /// A build that takes longer than this hangs.
 const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -30,15 +30,17 @@ pub(crate) struct Stage<'a> {
     suite: &'static Suite,
     log: File,
     tail: Vec<String>,
-    unseen: Vec<&'static str>,
+    unseen: Vec<Said>,
     report: SuiteReport,
+    before: &'a Report,
 }
 
 impl<'a> Stage<'a> {
-    /// Plays a suite from beginning to end. An error of ours is a failure of the suite.
-    pub(crate) fn play(house: &'a House, suite: &'static Suite) -> SuiteReport {
+    /// Plays a suite from beginning to end, after those reported `before`. An error of ours is a failure of the
+    /// suite.
+    pub(crate) fn play(house: &'a House, suite: &'static Suite, before: &'a Report) -> SuiteReport {
         println!("== {}: {}", suite.name, suite.asks);
-        let mut stage = match Stage::open(house, suite) {
+        let mut stage = match Stage::open(house, suite, before) {
             Ok(stage) => stage,
             Err(why) => {
                 return SuiteReport::new(suite).failed(format!("its log cannot be written: {why}"));
@@ -54,16 +56,16 @@ impl<'a> Stage<'a> {
         stage.close()
     }
 
-    fn open(house: &'a House, suite: &'static Suite) -> io::Result<Stage<'a>> {
+    fn open(house: &'a House, suite: &'static Suite, before: &'a Report) -> io::Result<Stage<'a>> {
         let log = File::create(house.logs().join(format!("{}.log", suite.name)))?;
         let unseen = suite.must_print.to_vec();
-        Ok(Stage { house, suite, log, tail: Vec::new(), unseen, report: SuiteReport::new(suite) })
+        Ok(Stage { house, suite, log, tail: Vec::new(), unseen, report: SuiteReport::new(suite), before })
     }
 
     fn close(mut self) -> SuiteReport {
         if self.report.outcome == Outcome::Passed {
-            for text in std::mem::take(&mut self.unseen) {
-                self.fail(format!("no line of its output holds `{text}`"));
+            for said in std::mem::take(&mut self.unseen) {
+                self.fail(format!("no line of its output says {said}"));
             }
         }
         if self.report.ran_for > self.report.budget {
@@ -80,6 +82,11 @@ impl<'a> Stage<'a> {
 
     pub(crate) fn house(&self) -> &'a House {
         self.house
+    }
+
+    /// Whether this suite passed before this one began, in the same run.
+    pub(crate) fn passed_before(&self, suite: &str) -> bool {
+        self.before.has_passed(suite)
     }
 
     pub(crate) fn report(&mut self) -> &mut SuiteReport {
@@ -105,7 +112,7 @@ impl<'a> Stage<'a> {
             self.tail.remove(0);
         }
         self.tail.push(line.to_string());
-        self.unseen.retain(|text| !line.contains(text));
+        self.unseen.retain(|said| !said.is_in(line));
     }
 
     /// What is left for running: twice the budget, so that a suite that is a little too slow still

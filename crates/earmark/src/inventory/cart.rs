@@ -32,6 +32,7 @@ pub(super) enum TakeRefused {
 
 impl Inventory {
     pub(super) fn reserve_cart(&self, request: &ReserveRequest, items: &[Item]) -> Result<Reserved, ReserveError> {
+        let _world = on(Break::CartStopsTheWorld).then(crate::seeded::stop_the_world);
         let now = self.time_to_begin(|time| time.before(request.ttl.as_millis()));
         let now = now.ok_or(ReserveError::Contended { line: items[0].line })?;
         let mut wanted = Cow::Borrowed(items);

@@ -205,6 +205,7 @@ impl Inventory {
     /// R1: the compare-exchange decides; what follows belongs to the winner alone.
     #[inline]
     pub(super) fn confirm_live(&self, id: ReservationId, from: impl Fn(Phase) -> bool) -> Result<(), Lost> {
+        let _world = on(Break::ConfirmStopsTheWorld).then(crate::seeded::stop_the_world);
         let (slot, policy) = (self.slot(id)?, self.settings.pending_policy);
         let rule = |seen: Snapshot, now| seen.end(id.generation, now, policy, &from, End::Confirmed);
         let (before, now) = self.decide(slot, rule)?;
@@ -253,6 +254,9 @@ impl Inventory {
         let body = slot.body(now);
         step(Step::Ended);
         self.tell_of_review(id, before, body.channel, now);
+        if on(Break::ReleaseAtOnce) {
+            slot.unlock(before.ended(End::Released));
+        }
         self.settle_ended(id, &body, End::Released, false);
         step(Step::Settled);
         if !freed_early {

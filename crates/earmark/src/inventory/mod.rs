@@ -78,6 +78,7 @@ use crate::reservation::id::ReservationId;
 use crate::reservation::slab::{Sizes, Slab};
 use crate::reservation::slot::Slot;
 use crate::reservation::state::{No, Snapshot as SlotSnapshot};
+use crate::seeded::{Break, on};
 use crate::sku::{LineName, LineSpec, NAME_BYTES_MAX, StockId, check_name};
 use crate::stock::counter::Counter;
 use crate::stock::table::{Table, Undeclared};
@@ -486,6 +487,7 @@ impl Inventory {
                 Ok(before) => Ok((before, now.get())),
                 Err(No::Gone) => Err(Lost::NotFound),
                 Err(No::Ended(end)) => Err(Lost::Ended(end)),
+                Err(No::Due) if on(Break::DueUnwritten) => Err(Lost::Ended(crate::reservation::phase::End::Expired)),
                 Err(No::Due) => {
                     let policy = self.settings.pending_policy;
                     match slot.update(|seen| seen.overdue(generation.get(), now.get(), policy)) {

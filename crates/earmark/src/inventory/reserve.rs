@@ -345,7 +345,7 @@ impl Inventory {
     /// I2: is the shortage real? Sweeps a little if something is due, waits a little if a cart is midway.
     /// Never takes the lock of a line's books.
     pub(super) fn judge_shortage(&self, counter: &Counter, units: u32, pause: &mut Pause) -> Shortfall {
-        let before = self.wheel.earliest();
+        let before = if on(Break::BoundReadLate) { Some(u64::MAX) } else { self.wheel.earliest() };
         let word = counter.snapshot();
         if word.available() >= units {
             return Shortfall::Retry;
@@ -353,7 +353,7 @@ impl Inventory {
         if word.midway() > 0 {
             return if pause.wait() { Shortfall::Retry } else { Shortfall::Contended };
         }
-        let after = self.wheel.earliest();
+        let after = if on(Break::BoundReadEarly) { before } else { self.wheel.earliest() };
         let now = match (before, after) {
             (Some(before), Some(after)) => {
                 // Nothing known was due while the word was read, if the bound lies ahead of a time read later.

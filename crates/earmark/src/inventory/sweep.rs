@@ -127,6 +127,7 @@ impl Inventory {
     }
 
     fn sweep_now(&self, now: u64) -> (Advanced, bool) {
+        let _world = on(Break::AdvanceStopsTheWorld).then(crate::seeded::stop_the_world);
         let budget = self.settings.sweep_budget;
         let Some(sweep) = self.wheel.sweep_bounded() else { return (Advanced::default(), false) };
         let budgets = Budget { looks: budget, ends: budget, ahead: budget };

@@ -17,7 +17,7 @@ fn body(units: u32) -> Body {
 
 #[test]
 fn loom_r3_who_sees_it_live_sees_what_it_holds() {
-    explore("r3_who_sees_it_live_sees_what_it_holds", None, || {
+    explore("r3_who_sees_it_live_sees_what_it_holds", None, &["live", "not yet"], || {
         let slot = Arc::new(Slot::new());
         let writer = Arc::clone(&slot);
         let writer = thread::spawn(move || {
@@ -25,18 +25,23 @@ fn loom_r3_who_sees_it_live_sees_what_it_holds() {
             writer.fill(body(3));
             writer.publish(generation, 100);
         });
-        if let Some((seen, found)) = slot.read(0)
-            && matches!(seen.standing(), Standing::Live(_))
-        {
-            assert_eq!(found, body(3));
-        }
+        let read = slot.read(0);
+        let live = read.filter(|(seen, _)| matches!(seen.standing(), Standing::Live(_)));
         writer.join().unwrap();
+        match live {
+            Some((_, found)) => {
+                assert_eq!(found, body(3), "R3: it reads live, and not yet what it holds");
+                "live"
+            }
+            None => "not yet",
+        }
     });
 }
 
 #[test]
 fn loom_r1_confirm_races_release_races_expire() {
-    explore("r1_confirm_races_release_races_expire", Some(3), || {
+    let outcomes = ["confirmed", "released", "expired"];
+    explore("r1_confirm_races_release_races_expire", Some(3), &outcomes, || {
         let slot = Arc::new(Slot::new());
         let generation = slot.claim(100);
         slot.fill(body(1));
@@ -57,14 +62,20 @@ fn loom_r1_confirm_races_release_races_expire() {
         let others = [spawn(End::Released), spawn(End::Expired)];
         let confirmed = slot.update(|seen| seen.end(generation, 99, POLICY, |_| true, End::Confirmed)).is_ok();
         let won = others.map(|other| other.join().unwrap());
-        assert_eq!(won.iter().filter(|&&won| won).count() + usize::from(confirmed), 1);
-        assert!(matches!(slot.snapshot().standing(), Standing::Ended(_)));
+        assert_eq!(won.iter().filter(|&&won| won).count() + usize::from(confirmed), 1, "R1: not exactly one end");
+        let told = slot.snapshot().standing();
+        match (confirmed, won) {
+            (true, _) if told == Standing::Ended(End::Confirmed) => "confirmed",
+            (_, [true, _]) if told == Standing::Ended(End::Released) => "released",
+            (_, [_, true]) if told == Standing::Ended(End::Expired) => "expired",
+            _ => panic!("R1: it reads {told:?}"),
+        }
     });
 }
 
 #[test]
 fn loom_r4_no_slot_is_given_to_two() {
-    explore("r4_no_slot_is_given_to_two", Some(3), || {
+    explore("r4_no_slot_is_given_to_two", Some(3), &["both"], || {
         let slab = Arc::new(Slab::new(Sizes { live: 1, expired: 0, ended: 0, retention_ms: 0, lanes: 1 }));
         let take = |slab: &Slab| {
             let mut mine = Vec::new();
@@ -77,21 +88,26 @@ fn loom_r4_no_slot_is_given_to_two() {
                     slab.give_back(slot, 0);
                 }
             }
-            mine.pop()
+            Some(mine)
         };
         let other = Arc::clone(&slab);
         let other = thread::spawn(move || take(&other));
         let mine = take(&slab);
         let theirs = other.join().unwrap();
-        if let (Some(mine), Some(theirs)) = (mine, theirs) {
-            assert_ne!(mine.0, theirs.0, "one slot, two holders");
-        }
+        let (Some(mine), Some(theirs)) = (mine, theirs) else { panic!("R6: there is room for all four") };
+        assert_ne!(mine[1].0, theirs[1].0, "R4: one slot, two holders");
+        let mut ids: Vec<_> = mine.iter().chain(&theirs).collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 4, "R4: one id given twice: {mine:?} {theirs:?}");
+        "both"
     });
 }
 
 #[test]
 fn loom_p2_a_stale_id_never_reaches_the_next_reservation() {
-    explore("p2_a_stale_id_never_reaches_the_next_reservation", None, || {
+    let outcomes = ["confirmed", "released", "gone"];
+    explore("p2_a_stale_id_never_reaches_the_next_reservation", None, &outcomes, || {
         let slot = Arc::new(Slot::new());
         let first = slot.claim(100);
         slot.fill(body(1));
@@ -105,10 +121,16 @@ fn loom_p2_a_stale_id_never_reaches_the_next_reservation() {
             slot.publish(second, 100);
         }
         let confirmed = stale.join().unwrap();
-        assert_ne!(confirmed.is_ok(), released, "exactly one ended the first");
+        assert_ne!(confirmed.is_ok(), released, "P2: not exactly one ended the first");
         if released {
-            assert!(matches!(slot.snapshot().standing(), Standing::Live(_)), "the second was ended by a stale id");
-            assert!(matches!(confirmed, Err(No::Gone | No::Ended(End::Released))));
+            let standing = slot.snapshot().standing();
+            assert!(matches!(standing, Standing::Live(_)), "P2: the second was ended by a stale id");
+        }
+        match confirmed {
+            Ok(_) => "confirmed",
+            Err(No::Ended(End::Released)) => "released",
+            Err(No::Gone) => "gone",
+            Err(other) => panic!("P2: {other:?}"),
         }
     });
 }

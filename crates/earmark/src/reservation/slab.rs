@@ -241,7 +241,7 @@ impl Slab {
         let Some(head) = self.pages.get(page) else { return };
         // ORDERING: Release pairs with the swap in `take_page`: the next claimer sees the state that
         // its generation goes on from.
-        let before = head.free.fetch_or(bits, AcqRel);
+        let before = head.free.fetch_or(bits, if on(Break::FreeRelaxed) { Relaxed } else { AcqRel });
         let after = before | bits;
         let more = groups(after) - groups(before);
         if more > 0 {

@@ -8,7 +8,7 @@ use crate::loom_explore::explore;
 
 #[test]
 fn loom_take_takes_the_last_unit_once() {
-    explore("take_takes_the_last_unit_once", Some(3), || {
+    explore("take_takes_the_last_unit_once", None, &["the second", "the third", "the first"], || {
         let counter = Arc::new(Counter::new());
         counter.add(1);
         let takers: Vec<_> = (0..2)
@@ -18,15 +18,16 @@ fn loom_take_takes_the_last_unit_once() {
             })
             .collect();
         let own = counter.take(1).is_ok();
-        let taken = takers.into_iter().map(|taker| taker.join().unwrap()).filter(|&taken| taken).count();
-        assert_eq!(taken + usize::from(own), 1);
-        assert_eq!((counter.snapshot().available(), counter.snapshot().reserved()), (0, 1));
+        let taken: Vec<_> = takers.into_iter().map(|taker| taker.join().unwrap()).chain([own]).collect();
+        assert_eq!(taken.iter().filter(|&&taken| taken).count(), 1, "P1: one unit, taken twice or by nobody");
+        assert_eq!((counter.snapshot().available(), counter.snapshot().reserved()), (0, 1), "S2");
+        ["the first", "the second", "the third"][taken.iter().position(|&taken| taken).unwrap()]
     });
 }
 
 #[test]
 fn loom_release_meets_take_and_no_unit_is_lost() {
-    explore("release_meets_take_and_no_unit_is_lost", None, || {
+    explore("release_meets_take_and_no_unit_is_lost", None, &["both"], || {
         let counter = Arc::new(Counter::new());
         counter.add(2);
         counter.take(1).unwrap();
@@ -35,13 +36,14 @@ fn loom_release_meets_take_and_no_unit_is_lost() {
         counter.take(1).unwrap();
         giver.join().unwrap();
         let word = counter.snapshot();
-        assert_eq!((word.available(), word.reserved()), (1, 1));
+        assert_eq!((word.available(), word.reserved()), (1, 1), "S2: a unit is lost, or there twice");
+        "both"
     });
 }
 
 #[test]
 fn loom_s3_a_shortage_beside_a_cart_shows_the_mark() {
-    explore("s3_a_shortage_beside_a_cart_shows_the_mark", None, || {
+    explore("s3_a_shortage_beside_a_cart_shows_the_mark", None, &["there", "marked"], || {
         let lines = Arc::new([Counter::new(), Counter::new()]);
         lines[0].add(1);
         let cart = Arc::clone(&lines);
@@ -51,7 +53,8 @@ fn loom_s3_a_shortage_beside_a_cart_shows_the_mark() {
             cart[0].leave_midway(1);
         });
         let word = lines[0].snapshot();
-        assert!(word.available() == 1 || word.midway() > 0, "sold out, though the cart gives it back: {word:?}");
+        assert!(word.available() == 1 || word.midway() > 0, "S3: sold out, though the cart gives it back: {word:?}");
         cart.join().unwrap();
+        if word.midway() > 0 { "marked" } else { "there" }
     });
 }

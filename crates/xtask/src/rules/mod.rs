@@ -6,6 +6,7 @@
 mod examples;
 mod manifest;
 mod modules;
+mod outcomes;
 mod text;
 
 use std::io;
@@ -50,6 +51,7 @@ const RULES: &[(&str, Check)] = &[
     ("every ignored test says why", text::ignored_with_reason),
     ("stock, reservation, wheel and their like do not know each other", modules::middle_is_apart),
     ("what is public in the engine has an example that runs", examples::all_shown),
+    ("every public outcome has classes in the model", outcomes::outcomes_have_classes),
 ];
 
 pub(crate) fn suite(stage: &mut Stage<'_>) -> io::Result<()> {

@@ -371,7 +371,8 @@ impl World<'_> {
         let line = self.line(step.a);
         let (blocked, last) = (self.engine.blocked(line), self.engine.last_change(line));
         let Some(books) = self.truth.line(line) else {
-            self.see_stock(&blocked.clone().map(drop));
+            let looked = classes::stock(&blocked.clone().map(drop)); // a look: nothing is refused
+            self.run.borrow_mut().tally.see("stock", looked);
             self.same("blocked", &blocked, &Err(StockError::UnknownLine { line }))?;
             return self.same("last_change", &last, &Err(StockError::UnknownLine { line }));
         };

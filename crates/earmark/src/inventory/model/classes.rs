@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::inventory::{Advanced, Late, State};
 use crate::{
-    ChannelError, ConfirmError, DeclareError, End, ExtendError, KeyError, OwnerCap, PartError, PaymentError, Phase,
-    ReacquireError, ReleaseError, ReplaceError, RequestError, ReserveError, ReviewError, StockError, Table,
+    ChannelError, ConfirmError, DeclareError, End, ExtendError, KeyError, OwnerCap, ParseIdError, PartError,
+    PaymentError, Phase, ReacquireError, ReleaseError, ReplaceError, RequestError, ReserveError, ReviewError,
+    StockError, Table,
 };
 
 /// A match without a wildcard, and the list of everything it can answer.
@@ -177,6 +178,12 @@ classes!(STATE, state, Option<State>, {
     Some(State::Ended(End::Replaced)) => "replaced",
     Some(State::Ended(End::Reacquired)) => "reacquired",
 });
+classes!(PARSE_ID, parse_id, Result<(), ParseIdError>, {
+    Ok(()) => "ok",
+    Err(ParseIdError::Length { .. }) => "length",
+    Err(ParseIdError::Character { .. }) => "character",
+    Err(ParseIdError::Check) => "check",
+});
 classes!(ADVANCE, advance, Advanced, {
     Advanced { complete: true, expired: 0, looked: _ } => "complete_none_expired",
     Advanced { complete: true, .. } => "complete_some_expired",
@@ -234,10 +241,32 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("declare", DECLARE),
     ("stock", STOCK),
     ("state", STATE),
+    ("parse_id", PARSE_ID),
     ("advance", ADVANCE),
     ("retry_after", RETRY),
     ("setting", SETTINGS),
 ];
+
+/// What operations answer; the other groups are parts of an answer, or looks that refuse nothing.
+const ANSWERS: &[&str] = &[
+    "reserve",
+    "confirm",
+    "release",
+    "part",
+    "extend",
+    "payment",
+    "reacquire",
+    "replace",
+    "review",
+    "channel",
+    "declare",
+    "stock",
+];
+
+/// Whether this is an answer that the engine counts as a refusal.
+pub(super) fn is_refusal(group: &str, class: &str) -> bool {
+    ANSWERS.contains(&group) && !["ok", "in_time", "reacquired"].contains(&class)
+}
 
 /// Classes that one thread cannot bring about; here they must not occur at all.
 const EXCLUDED: &[(&str, &str)] = &[
@@ -258,11 +287,6 @@ pub(super) struct Tally(BTreeMap<(&'static str, &'static str), u64>);
 impl Tally {
     pub(super) fn see(&mut self, group: &'static str, class: &'static str) {
         *self.0.entry((group, class)).or_default() += 1;
-    }
-
-    pub(super) fn see_reserve(&mut self, outcome: &Result<(), ReserveError>) {
-        self.see("reserve", reserve(outcome));
-        self.see_inner(outcome.as_ref().err());
     }
 
     pub(super) fn see_inner(&mut self, error: Option<&ReserveError>) {

@@ -11,8 +11,8 @@ use super::said::Said;
 use super::world::{Check, TURNS, World, ensure};
 use crate::inventory::{Cause, ChannelCounts, Counts, Filter, Inventory, Item, Reservation, State};
 use crate::{
-    DeclareError, End, FullError, LineSpec, NameError, Phase, Quantity, ReservationId, StockError, StockId, Table,
-    Timestamp,
+    DeclareError, End, FullError, LineSpec, NameError, ParseIdError, Phase, Quantity, ReservationId, StockError,
+    StockId, Table, Timestamp,
 };
 
 /// How far time may run ahead of the last complete sweep.
@@ -96,7 +96,32 @@ impl World<'_> {
         self.same("owner", &self.engine.owner(&sku), &self.engine.owner(&sku))?;
         ensure!(self.engine.owner(&sku) != self.engine.owner("another"), "owner: two names, one owner");
         ensure!(self.engine.key(&sku) != self.engine.key("another"), "key: two texts, one key");
-        self.same("id as text", &self.foreign.to_string().parse(), &Ok(self.foreign))
+        self.parse_id(step)
+    }
+
+    /// An id as text, as it is, cut, or with one character changed.
+    fn parse_id(&mut self, step: Step) -> Check {
+        let id = self.id(step.b);
+        let mut text = id.to_string().into_bytes();
+        let at = 1 + step.c as usize / 4 % (text.len() - 1);
+        let expected = match step.c % 4 {
+            0 => Ok(id),
+            1 => {
+                text.truncate(at);
+                Err(ParseIdError::Length { bytes: at })
+            }
+            2 => {
+                text[at] = b'G';
+                Err(ParseIdError::Character { at })
+            }
+            _ => {
+                text[at] = if text[at] == b'7' { b'8' } else { b'7' };
+                Err(ParseIdError::Check)
+            }
+        };
+        let found = String::from_utf8(text).map_err(|error| error.to_string())?.parse();
+        self.see("parse_id", classes::parse_id(&found.map(drop)));
+        self.same("id as text", &found, &expected)
     }
 
     pub(super) fn channels(&mut self, step: Step) -> Check {

@@ -2,7 +2,8 @@
 //!
 //! One thread, a manual clock, every public method. After each step the answer is the reference's, and
 //! P1–P5, P7, P10 and P11 hold. Outcome classes are every variant of every public outcome and error;
-//! one below 1 % of its group fails the run. `EARMARK_SEED` repeats a run, `EARMARK_MODEL_OPS` sizes it.
+//! one below 1 % of its group fails the run. `EARMARK_SEED` repeats a run, `EARMARK_MODEL_OPS` sizes it. A case
+//! that failed is printed as a `Kept`, and kept in `regressions`, which every run plays first.
 
 mod books;
 mod classes;
@@ -12,6 +13,7 @@ mod judge;
 mod looking;
 mod ops;
 mod reference;
+mod regressions;
 mod said;
 mod special;
 mod taking;
@@ -22,8 +24,9 @@ use std::time::Instant;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
-use ops::Step;
+use ops::{SetupDice, Step};
 use reference::Setup;
+use regressions::KEPT;
 use world::{Run, World};
 
 /// Steps of one case, on average.
@@ -54,6 +57,10 @@ fn run(steps: u64) {
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let counted = RefCell::new(Run::default());
     let started = Instant::now();
+    for (at, kept) in KEPT.iter().enumerate() {
+        let steps: Vec<_> = kept.steps.iter().map(|&(roll, a, b, c)| Step { roll, a, b, c }).collect();
+        one_case((kept.profile, kept.setup), &steps, &counted, false).unwrap_or_else(|why| panic!("kept {at}: {why}"));
+    }
     // Each profile has its share, so that a short run reaches every class too.
     let mut profile = 0;
     while counted.borrow().steps < steps || profile > 0 {
@@ -66,12 +73,14 @@ fn run(steps: u64) {
             ..Config::default()
         };
         let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-        let lists = (ops::setup(profile), proptest::collection::vec(ops::step(), 1..2 * STEPS));
-        match runner.run(&lists, |(set, steps)| one_case(&set, &steps, &counted, false).map_err(fail)) {
+        let lists = (ops::setup_dice(), proptest::collection::vec(ops::step(), 1..2 * STEPS));
+        match runner.run(&lists, |(set, steps)| one_case((profile, set), &steps, &counted, false).map_err(fail)) {
             Ok(()) => profile = (profile + 1) % ops::PROFILES,
             Err(TestError::Fail(why, (set, steps))) => {
-                println!("model: smallest case, {} steps, {set:#?}", steps.len());
-                let again = one_case(&set, &steps, &counted, true);
+                println!("model: smallest case, {} steps, {:#?}", steps.len(), Setup::of(profile, set));
+                let again = one_case((profile, set), &steps, &counted, true);
+                let kept: Vec<_> = steps.iter().map(|Step { roll, a, b, c }| (roll, a, b, c)).collect();
+                println!("model: Kept {{ profile: {profile}, setup: {set:?}, steps: &{kept:?} }}");
                 panic!("model: seed {seed}: {why}; again: {again:?}");
             }
             Err(other) => panic!("model: seed {seed}: {other}"),
@@ -79,9 +88,11 @@ fn run(steps: u64) {
     }
     let counted = counted.into_inner();
     let (table, missed) = counted.tally.judge();
-    let [second, quarter, fortnight, wrap] = counted.turns;
+    let [second, quarter, fortnight, ages, wrap] = counted.turns;
     println!("outcome classes:\n{table}");
-    println!("crossed with reservations alive: 2^10 ms {second}, 2^20 {quarter}, 2^30 {fortnight}, 2^37 {wrap} times");
+    println!(
+        "crossed with reservations alive: 2^10 ms {second}, 2^20 {quarter}, 2^30 {fortnight}, 2^40 {ages}, 2^37 {wrap} times"
+    );
     println!("contended beside a backlog: {} times; {:.1?} in all", counted.contended, started.elapsed());
     println!(
         "ran: model {} operations in {} cases, seed {seed}, {} classes",
@@ -109,8 +120,9 @@ fn fail(why: String) -> TestCaseError {
     TestCaseError::fail(why)
 }
 
-fn one_case(set: &Setup, steps: &[Step], run: &RefCell<Run>, told: bool) -> Result<(), String> {
-    let mut world = World::new(set, run)?;
+fn one_case((profile, dice): (usize, SetupDice), steps: &[Step], run: &RefCell<Run>, told: bool) -> Result<(), String> {
+    let set = Setup::of(profile, dice);
+    let mut world = World::new(&set, run)?;
     world.open_shop()?;
     let short = |why: String| why.chars().take(3_000).collect::<String>();
     for (at, step) in steps.iter().enumerate() {

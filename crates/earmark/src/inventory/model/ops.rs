@@ -212,8 +212,15 @@ const STARTS: [u64; 8] = [
     (1 << 37) - 20 * 86_400_000,
 ];
 
-pub(super) fn setup(profile: usize) -> impl Strategy<Value = Setup> {
-    (0..STARTS.len(), any::<[u8; 12]>()).prop_map(move |(start, dice)| {
+/// The dice of a case's settings.
+pub(super) type SetupDice = (usize, [u8; 12]);
+
+pub(super) fn setup_dice() -> impl Strategy<Value = SetupDice> {
+    (0..STARTS.len(), any::<[u8; 12]>())
+}
+
+impl Setup {
+    pub(super) fn of(profile: usize, (start, dice): SetupDice) -> Self {
         let one_of = |at: usize, choices: &[u64]| choices[usize::from(dice[at]) % choices.len()];
         let ttl = |millis| Ttl::millis(millis).unwrap_or(Ttl::MAX);
         let sized = |at, choices: &[u64]| usize::try_from(one_of(at, choices)).unwrap_or(usize::MAX);
@@ -247,10 +254,8 @@ pub(super) fn setup(profile: usize) -> impl Strategy<Value = Setup> {
             key_window: one_of(11, &[1, 300, 20_000, 900_000]),
             sweep_budget: sized(11, &[1, 3, 8_192, 8_192]),
         }
-    })
-}
+    }
 
-impl Setup {
     pub(super) fn build(&self, clock: impl crate::Clock + 'static) -> Result<crate::Inventory, crate::SettingError> {
         crate::Inventory::builder()
             .clock(clock)

@@ -219,10 +219,11 @@ impl Reference {
             let Some(held) = self.all.get_mut(&id) else { continue };
             let until = held.swept.unwrap_or(now) + retention;
             if oldest.is_some() && held.known <= oldest {
-                held.freed = Some(now);
+                held.freed.get_or_insert(now);
             }
             if at < over || until <= now {
-                held.freed = Some(if at < over { now } else { until });
+                let freed = if at < over { now } else { until };
+                held.freed = Some(held.freed.map_or(freed, |known| known.min(freed)));
                 self.freed.push(now);
             } else {
                 self.parked.push(id);

@@ -72,6 +72,7 @@ impl World<'_> {
             let found = self.engine.reserve_batch(std::slice::from_ref(&request));
             self.check_taken(&request, &found[0], None)?;
             if found[0].is_err() {
+                self.refused_unseen();
                 break;
             }
         }
@@ -99,7 +100,7 @@ impl World<'_> {
         });
         self.clock.unhook();
         if let Some(inner) = inner.lock().unwrap().take() {
-            self.run.borrow_mut().tally.see_reserve(&inner.clone().map(drop));
+            self.see_reserve(&inner.clone().map(drop));
             self.same("P7: a call under way", &inner, &Err(KeyError::InFlight.into()))?;
         }
         self.check_served(&request, &found)

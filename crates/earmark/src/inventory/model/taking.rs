@@ -33,7 +33,7 @@ impl World<'_> {
             let expected =
                 ReserveError::UnknownName { sku: sku.as_str().into(), location: location.as_deref().map(Into::into) };
             let found = found.map(|guard| guard.detach());
-            self.run.borrow_mut().tally.see_reserve(&found.clone().map(drop));
+            self.see_reserve(&found.clone().map(drop));
             return self.same("reserve_named", &found, &Err(expected));
         }
         self.check_served(&request, &bare(&found))?;
@@ -185,7 +185,7 @@ impl World<'_> {
 
     /// The answer to a request, its key judged first.
     pub(super) fn check_served(&mut self, request: &ReserveRequest, found: &Result<Reserved, ReserveError>) -> Check {
-        self.run.borrow_mut().tally.see_reserve(&found.clone().map(drop));
+        self.see_reserve(&found.clone().map(drop));
         let form = self.truth.judge_form(request);
         if !form.is_empty() {
             return match found {
@@ -259,7 +259,7 @@ impl World<'_> {
     pub(super) fn replace(&mut self, step: Step) -> Check {
         let mut dice = Dice::of(step);
         let mut request = self.request(step, &mut dice);
-        if dice.roll(10) > 0 {
+        if dice.roll(7) > 0 {
             request.shortage = Shortage::Refuse;
         }
         let mut old = self.id(dice.word());

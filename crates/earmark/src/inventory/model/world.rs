@@ -1,6 +1,6 @@
 //! The engine and the reference side by side: picking what a step is about, and what must hold after it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::reference::{Reference, Remembered, Setup, Stand};
 use super::said::{KeySaid, Said};
 use crate::clock::Ttl;
 use crate::inventory::{Advanced, Cause, Counts, Inventory, Item, Key, Levels, ReserveRequest, State};
-use crate::{End, FullError, LineSpec, ManualClock, Phase, Quantity, ReservationId, StockId, Table};
+use crate::{End, FullError, LineSpec, ManualClock, Phase, Quantity, ReservationId, ReserveError, StockId, Table};
 
 /// What a step found wrong.
 pub(super) type Check = Result<(), String>;
@@ -33,15 +33,15 @@ pub(super) struct Run {
     pub(super) tally: Tally,
     pub(super) steps: u64,
     pub(super) cases: u64,
-    /// Moves of the clock across a turn of rings 1, 2, 3 and of the deadlines, with reservations alive.
-    pub(super) turns: [u64; 4],
+    /// Moves of the clock across a turn of rings 1, 2, 3, 4 and of the deadlines, with reservations alive.
+    pub(super) turns: [u64; TURNS.len()],
     pub(super) contended: u64,
     /// Asked for more channels than fit; made when first needed.
     pub(super) crowded: Option<Inventory>,
 }
 
-/// Bits of time after which each ring turns, and the deadlines wrap.
-pub(super) const TURNS: [u32; 4] = [10, 20, 30, 37];
+/// Bits of time after which each ring turns, and (37) the deadlines wrap.
+pub(super) const TURNS: [u32; 5] = [10, 20, 30, 40, 37];
 /// Looks at one entry before its deadline: nursery and three rings.
 const LOOKS_EACH: usize = 4;
 /// Due reservations that a helping reserve looks at; beyond it `contended` is a right answer.
@@ -81,6 +81,10 @@ pub(super) struct World<'r> {
     /// How many had expired after the last step.
     expired: u64,
     reviews_min: u64,
+    /// Answers that were refusals, those given again for their key left out.
+    refused: Cell<u64>,
+    /// Answers given again for their key.
+    repeated: u64,
     steps: u64,
 }
 
@@ -107,6 +111,8 @@ impl<'r> World<'r> {
             entries: 0,
             expired: 0,
             reviews_min: 0,
+            refused: Cell::new(0),
+            repeated: 0,
             steps: 0,
         })
     }
@@ -117,7 +123,15 @@ impl<'r> World<'r> {
         self.steps += 1;
         self.run.borrow_mut().steps += 1;
         self.act(kind, step)?;
-        self.check()
+        self.check()?;
+        self.probe(step)?;
+        self.check_counts()
+    }
+
+    /// Whatever the step was about: one id and one line are asked about (P2, P11).
+    fn probe(&mut self, step: Step) -> Check {
+        self.get(Step { a: step.b, b: step.a, ..step })?;
+        self.retry_after(Step { a: step.b.rotate_left(5), b: step.a, ..step })
     }
 
     /// Where the case stands, for whoever reads a failure.
@@ -129,6 +143,17 @@ impl<'r> World<'r> {
 
     pub(super) fn see(&self, group: &'static str, class: &'static str) {
         self.run.borrow_mut().tally.see(group, class);
+        self.refused.update(|refused| refused + u64::from(classes::is_refusal(group, class)));
+    }
+
+    /// A refusal that is no class: it was brought about on purpose.
+    pub(super) fn refused_unseen(&self) {
+        self.refused.update(|refused| refused + 1);
+    }
+
+    pub(super) fn see_reserve(&self, outcome: &Result<(), ReserveError>) {
+        self.see("reserve", classes::reserve(outcome));
+        self.run.borrow_mut().tally.see_inner(outcome.as_ref().err());
     }
 
     // ---- picking ----
@@ -262,6 +287,8 @@ impl<'r> World<'r> {
         if let Some(known) = self.truth.keys.get(&key).filter(|known| known.until > now) {
             if known.command == command {
                 ensure!(known.answer == format!("{found:?}"), "P7: {command}: {found:?}, before {known:?}");
+                self.repeated += 1;
+                self.refused.update(|refused| refused - u64::from(known.answer.starts_with("Err")));
             } else {
                 ensure!(refusal == Some(KeySaid::Reused), "P7: {command}: {found:?}, the key was for {known:?}");
             }
@@ -376,6 +403,8 @@ impl<'r> World<'r> {
         let reviews = self.reviews_min..=self.truth.reviews_max;
         ensure!(reviews.contains(&found.reviews), "reviews: {} counted, {reviews:?} expected", found.reviews);
         found.reviews = self.truth.counts.reviews;
+        self.same("counts: refused and contended", &refusals(&found), &self.refused.get())?;
+        self.same("counts: repeated", &found.repeated, &self.repeated)?;
         self.same("counts", &unrefused(found), &self.truth.counts)?;
         if swept == due {
             let mut channels = self.engine.channel_counts();
@@ -408,7 +437,16 @@ impl<'r> World<'r> {
     }
 }
 
-/// Without what was refused, which has tests of its own.
+/// How many answers were refusals. Which reason counts as which has a test of its own.
+fn refusals(found: &Counts) -> u64 {
+    let Counts { refused, contended, refused_owner_cap, refused_full, refused_key_reused, .. } = *found;
+    let Counts { refused_key_in_flight, refused_closed, refused_request, refused_stock, .. } = *found;
+    let keys = refused_key_reused + refused_key_in_flight;
+    let asked = refused_closed + refused_request + refused_stock + found.refused_reservation;
+    refused + contended + refused_owner_cap + refused_full + keys + asked
+}
+
+/// Without what was refused.
 fn unrefused(found: Counts) -> Counts {
     Counts {
         refused: 0,
