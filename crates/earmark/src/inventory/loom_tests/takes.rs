@@ -136,7 +136,7 @@ fn loom_p4_refusal_beside_a_sweep_of_the_expired_unit() {
 
 #[test]
 fn loom_p4_refusal_after_the_deadline_beside_a_release() {
-    explore("p4_refusal_after_the_deadline_beside_a_release", FIVE, &["reserved", "contended"], || {
+    explore("p4_refusal_after_the_deadline_beside_a_release", THREE, &["reserved", "contended"], || {
         let world = world([1, 0]);
         let id = world.reserve(0).unwrap();
         let late = |w: &World| {
