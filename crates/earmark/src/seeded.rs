@@ -140,6 +140,8 @@ pub(crate) enum Step {
     Taken,
     /// reserve: published.
     Published,
+    /// begin_payment: an earlier deadline is set, the wheel does not know of it.
+    Moving,
     /// cart: a line is taken and marked.
     CartMidway,
     /// cart: published, the lines still marked.

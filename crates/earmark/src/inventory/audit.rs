@@ -149,7 +149,8 @@ impl Inventory {
         let mut counted = vec![0u64; before.len()];
         let mut reservations = 0;
         for (_, looked) in self.slots(now) {
-            if matches!(looked.snapshot.standing(), Standing::Live(_) | Standing::Changing | Standing::Overdue) {
+            let standing = looked.snapshot.standing();
+            if matches!(standing, Standing::Live(_) | Standing::Changing | Standing::Overdue | Standing::Expiring) {
                 reservations += 1;
                 for (line, units) in looked.items() {
                     if let Some(sum) = counted.get_mut(line.index()) {

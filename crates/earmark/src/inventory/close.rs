@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Release;
 
-use super::Inventory;
+use super::{Fact, Inventory, NO_CHANNEL};
 use crate::reservation::id::ReservationId;
 use crate::reservation::phase::Phase;
 use crate::reservation::slot::Slot;
@@ -113,7 +113,9 @@ impl Inventory {
     /// ```
     pub fn close(&self, mode: CloseMode) -> CloseReport {
         // ORDERING: Release, met by the lines' words (I3).
-        self.closed.store(true, Release);
+        if !self.closed.swap(true, Release) {
+            self.record(NO_CHANNEL, Fact::Closed);
+        }
         while !self.sweep().complete {
             // Something due is being changed, or the backlog is long: a bounded look, then report it as it is.
             if self.sweep().expired == 0 {
@@ -154,7 +156,7 @@ impl Inventory {
                 Standing::Live(Phase::Paying) => report.paying += 1,
                 Standing::Live(Phase::PaymentPending) => report.pending += 1,
                 Standing::Live(Phase::InReview) => report.in_review += 1,
-                Standing::Changing => report.changing += 1,
+                Standing::Changing | Standing::Expiring => report.changing += 1,
                 Standing::Overdue => overdue += self.units_overdue(at, slot),
                 Standing::Free | Standing::Claimed | Standing::Ended(_) => {}
             }

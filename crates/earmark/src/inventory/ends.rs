@@ -177,12 +177,13 @@ impl Inventory {
             Lost::Phase(phase) => ExtendError::WrongPhase { id, phase },
         };
         let slot = self.slot(id).map_err(refused)?;
-        let asked = self.read_clock() + ttl.as_millis();
+        let read = self.read_clock();
         // Read for this generation or, if the rule finds another, not used.
         let end_of_life = slot.body(self.tick()).born.saturating_add(life_max.as_millis());
-        let moved = |current: u64| asked.min(end_of_life).max(current);
+        let asked = |now: u64| read.max(now) + ttl.as_millis();
         let rule = |seen: Snapshot, now: u64| {
             let reserved = |phase| phase == Phase::Reserved;
+            let moved = |current: u64| asked(now).min(end_of_life).max(current);
             seen.move_to(id.generation, now, self.settings.pending_policy, reserved, Phase::Reserved, moved)
         };
         let (before, now) = if on(Break::ExtendBlind) {
@@ -192,10 +193,11 @@ impl Inventory {
             self.decide(slot, rule).map_err(refused)?
         };
         let current = before.deadline(now);
+        let asked = asked(now);
         if asked > current && end_of_life <= current {
             return Err(ExtendError::LifeUsedUp { id, max: life_max.as_duration() });
         }
-        let deadline = moved(current);
+        let deadline = asked.min(end_of_life).max(current);
         if deadline > current {
             self.record(slot.body(now).channel, Fact::Extended { id, deadline });
         }

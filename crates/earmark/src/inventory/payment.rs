@@ -7,7 +7,7 @@ use crate::error::{PaymentError, ReviewError};
 use crate::reservation::id::ReservationId;
 use crate::reservation::phase::Phase;
 use crate::reservation::state::{Snapshot, Standing};
-use crate::seeded::{Break, on};
+use crate::seeded::{Break, Step, on, step};
 
 /// What a person decided.
 ///
@@ -177,24 +177,31 @@ impl Inventory {
         let slot = self.slot(id)?;
         let (settings, read) = (&self.settings, self.read_clock());
         let born = slot.body(self.tick()).born; // of this generation, or the rule finds another
-        let moved = |current: u64| match to {
+        let moved = |current: u64, now: u64| match to {
             Phase::Paying => {
                 let end_of_life = born.saturating_add(settings.life_max.as_millis());
-                (read + settings.payment_ttl.as_millis()).min(end_of_life.max(current))
+                (read.max(now) + settings.payment_ttl.as_millis()).min(end_of_life.max(current))
             }
-            _ => (read + settings.pending_ttl.as_millis()).max(current),
+            _ => (read.max(now) + settings.pending_ttl.as_millis()).max(current),
         };
-        let rule =
-            |seen: Snapshot, now: u64| seen.move_to(id.generation, now, settings.pending_policy, &from, to, moved);
+        let rule = |seen: Snapshot, now: u64| {
+            let moved = |current| moved(current, now);
+            let next = seen.move_to(id.generation, now, settings.pending_policy, &from, to, moved)?;
+            let earlier = moved(seen.deadline(now)) < seen.deadline(now);
+            Ok(if earlier { next.moving() } else { next })
+        };
         let (before, now) = if on(Break::PendingBlind) && to == Phase::PaymentPending {
             slot.update_blind(|seen| rule(seen, read)).map(|seen| (seen, read)).map_err(lost)?
         } else {
             self.decide(slot, rule)?
         };
         let current = before.deadline(now);
-        let deadline = moved(current);
+        let deadline = moved(current, now);
         if deadline < current {
+            // The wheel knows of it before anybody is told (P4).
+            step(Step::Moving);
             self.wheel.push(id.slot, deadline);
+            slot.unlock(before.paying(deadline));
         }
         let fact = match before.standing() == Standing::Live(to) {
             true => Fact::Renewed { id, phase: to, deadline },

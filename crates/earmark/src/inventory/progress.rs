@@ -192,6 +192,19 @@ fn progress_reserve() {
     }
 }
 
+/// While the wheel does not know of an earlier deadline nobody is told of it.
+#[test]
+fn progress_begin_payment() {
+    let world = Arc::new(World::new());
+    let id = world.reserve();
+    let stopped = Stopped::at(&world, Step::Moving, 1, move |world| world.inventory.begin_payment(id));
+    world.others_work("begin_payment at Moving");
+    let deadline = || world.inventory.get(id).unwrap().deadline;
+    assert_eq!(deadline(), None);
+    let until = stopped.finish(&world).unwrap();
+    assert_eq!(deadline(), Some(until));
+}
+
 #[test]
 fn progress_cart() {
     for step in [Step::Claimed, Step::CartMidway, Step::Published, Step::CartPublished] {

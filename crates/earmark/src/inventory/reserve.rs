@@ -17,6 +17,7 @@ use super::guard::Guard;
 use super::keys::Told;
 use super::owners::OwnerBusy;
 use super::request::{Item, ReserveRequest, Shortage};
+use super::time::Time;
 use super::{Extra, Fact, Inventory, NO_CHANNEL, sum_items};
 use crate::clock::{Timestamp, Ttl};
 use crate::error::{FullError, RequestError, ReserveError, Table};
@@ -26,6 +27,9 @@ use crate::seeded::{Break, Step, on, step};
 use crate::sku::StockId;
 use crate::stock::counter::{Counter, Refused};
 use crate::sync::Pause;
+
+/// Looks at a line after a close, for units that come back from a reserve that met it: a microsecond or two.
+const CLOSE_LOOKS: usize = 64;
 
 /// What a closer look at a shortage says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +59,7 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if !self.published {
             self.place.abandon(self.generation);
-            self.inventory.slab.give_back(self.slot, self.inventory.tick());
+            self.inventory.slab.give_back_unused(self.slot);
         }
     }
 }
@@ -229,7 +233,9 @@ impl Inventory {
     fn serve_owned(&self, request: &ReserveRequest, items: &[Item]) -> Result<Reserved, ReserveError> {
         self.check_open()?; // here: what was answered before the close is answered again after it (P7)
         let Some(owner) = request.owner else { return self.take(request, items) };
-        let now = self.time.now();
+        let Some(now) = self.time_to_begin(Time::now) else {
+            return Err(ReserveError::Contended { line: items[0].line });
+        };
         if on(Break::CapWithoutHold) {
             let judged = self.with_owner(owner, now, |book| self.check_caps(book, items, None, now));
             judged.map_err(|busy| owner_busy(busy, items))??;
@@ -238,6 +244,7 @@ impl Inventory {
             return Ok(reserved);
         }
         let served = self.with_owner(owner, now, |book| {
+            let now = now.max(self.tick()); // a leap may have been followed since
             self.check_caps(book, items, None, now)?;
             let reserved = self.take(request, items)?;
             book.add(reserved.id, reserved.units);
@@ -363,8 +370,8 @@ impl Inventory {
                     return if self.catch_up() { Shortfall::Retry } else { Shortfall::Contended };
                 }
                 if bound > now {
-                    if self.is_closed() && pause.wait() {
-                        return Shortfall::Retry; // a reserve that met the close may be giving back (I3)
+                    if self.is_closed() && self.comes_back(counter, units) {
+                        return Shortfall::Retry;
                     }
                     return Shortfall::Settled { available: word.available() };
                 }
@@ -381,15 +388,26 @@ impl Inventory {
         }
     }
 
+    /// After a close: whether a reserve that met it gives the units back this instant (I3). A brief look; who is
+    /// held up between the two is taken to have held them.
+    #[cold]
+    fn comes_back(&self, counter: &Counter, units: u32) -> bool {
+        let word = counter.snapshot();
+        units - word.available().min(units) <= word.reserved()
+            && (0..CLOSE_LOOKS).any(|_| {
+                std::hint::spin_loop();
+                counter.snapshot().available() >= units
+            })
+    }
+
     /// A slot of one's own, for a reservation that begins `now`; the wheel knows of it from here on (I1).
     #[inline]
     pub(super) fn claim(&self, now: u64, ttl: Ttl) -> Result<Claim<'_>, FullError> {
-        let now = now.max(self.tick()); // a leap may have been followed since
-
         let (slot, place) = match self.slab.take(self.lane(), now) {
             Some(taken) => taken,
             None => self.claim_after_sweep()?,
         };
+        let now = now.max(self.tick()); // a leap may have been followed since
         let deadline = now + ttl.as_millis();
         let claim =
             Claim { inventory: self, slot, place, generation: place.claim(deadline), now, deadline, published: false };
@@ -402,11 +420,9 @@ impl Inventory {
     /// The slab is full: perhaps of reservations whose time is up and that nobody swept.
     #[cold]
     fn claim_after_sweep(&self) -> Result<(u32, &Slot), FullError> {
-        let now = self.time.now();
-        if !self.time.is_behind() || self.catch_up() {
-            self.help_sweep(now);
-        }
         let full = FullError { table: Table::Reservations, max: self.settings.reservations_max };
+        let now = self.time_to_begin(Time::now).ok_or(full)?;
+        self.help_sweep(now);
         let mut pause = Pause::new();
         self.slab.take_patiently(self.lane(), now, || pause.wait()).ok_or(full)
     }

@@ -160,7 +160,7 @@ impl Inventory {
                 Standing::Live(Phase::InReview) => None,
                 Standing::Live(Phase::PaymentPending) if policy == PendingPolicy::Review => None,
                 Standing::Live(_) => Some(snapshot.deadline(now).max(now)),
-                Standing::Overdue => Some(now),
+                Standing::Overdue | Standing::Expiring => Some(now),
                 Standing::Changing => Some(now + 1), // whatever becomes of it
             };
             for (_, units) in looked.items().filter(|(held, units)| *held == line && *units > 0) {

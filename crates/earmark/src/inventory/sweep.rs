@@ -2,8 +2,8 @@
 //!
 //! Whoever holds the right to sweep is the only one who ends a reservation as expired; a late confirm
 //! is refused, but leaves the ending to a sweep. So while `earliest` lies ahead, no unit is on its way
-//! back (P4). Until its units are back an expiring reservation is `Changing`: nobody takes it up again,
-//! or uses its slot, while the sweep still reads what it held.
+//! back (P4). Until its units are back a reservation is `Expiring`: it is told as expired, and nobody takes
+//! it up again, or uses its slot, while the sweep still reads what it held.
 //!
 //! An expired reservation stays *parked* for a while with what it held, so that a late payment can take
 //! it up again; then it is forgotten and its slot is free.
@@ -26,7 +26,7 @@ pub(super) const HELP: Budget = Budget { looks: 8_192, ends: 256, ahead: 0 };
 /// Sweeps by which a call follows a clock that leapt, each 395 days: 69 years in all.
 const LEAPS_MAX: usize = 64;
 /// Entries of what was taken up again that may lie among the remembered, besides as many as those.
-const PARKED_SPARE: usize = 64;
+const PARKED_SPARE: u64 = 64;
 
 /// What one `advance` did.
 ///
@@ -207,7 +207,8 @@ impl Inventory {
     fn is_parked(&self, parked: &ParkedSlot) -> bool {
         let Some(place) = self.slab.get(parked.slot) else { return false };
         let seen = place.snapshot();
-        let remembered = matches!(seen.standing(), Standing::Ended(End::Expired) | Standing::Changing);
+        let remembered =
+            matches!(seen.standing(), Standing::Ended(End::Expired) | Standing::Changing | Standing::Expiring);
         seen.generation() == parked.generation && remembered
     }
 
@@ -275,7 +276,8 @@ impl Judge for Expiry<'_> {
                 // Between the rule and this look much may have happened, also at a time later than `now`.
                 match seen.standing() {
                     _ if seen.generation() != generation => Look::Gone, // reused: the newcomer marked itself
-                    Standing::Free | Standing::Ended(_) | Standing::Live(Phase::InReview) => Look::Gone,
+                    Standing::Free | Standing::Expiring | Standing::Ended(_) => Look::Gone,
+                    Standing::Live(Phase::InReview) => Look::Gone,
                     Standing::Live(_) => Look::Live { generation, deadline, born },
                     Standing::Overdue if on(Break::OverdueLost) => Look::Gone,
                     // What is claimed has not written since when; it is as young as can be.
@@ -294,7 +296,7 @@ impl Judge for Expiry<'_> {
         let seen = self.inventory.slab.get(slot)?.snapshot();
         match seen.standing() {
             _ if seen.generation() != generation => None,
-            Standing::Live(Phase::InReview) | Standing::Free | Standing::Ended(_) => None,
+            Standing::Live(Phase::InReview) | Standing::Free | Standing::Expiring | Standing::Ended(_) => None,
             Standing::Live(_) | Standing::Claimed => Some(seen.deadline(now)),
             Standing::Changing | Standing::Overdue => Some(now), // whatever becomes of it
         }
@@ -317,8 +319,8 @@ impl Inventory {
         } else if let Some(mut queue) = self.parked.queue.lock_bounded() {
             queue.push_back(parked);
             // What was taken up again is passed over when its turn comes; but memory follows what is
-            // remembered (P10).
-            if queue.len() > 2 * self.settings.expired_capacity + PARKED_SPARE {
+            // remembered (P10), at a constant cost for each entry.
+            if queue.len() as u64 > 2 * self.slab.parked() + PARKED_SPARE {
                 queue.retain(|parked| self.is_parked(parked));
             }
         } else {

@@ -138,8 +138,9 @@ impl Filter {
 pub struct ChannelCounts {
     /// The channel's label.
     pub label: Arc<str>,
-    /// Of [`Counts`] what concerns reservations made under it, and requests that named it. Stock, and calls
-    /// refused on an id that is gone, have no channel: those stay zero.
+    /// Of [`Counts`] what concerns reservations made under it, and requests that named it. Commands on stock
+    /// have no channel, nor have calls by id that are refused or answered again, and guards left to their
+    /// deadline: those stay zero.
     pub counts: Counts,
 }
 
@@ -223,17 +224,20 @@ impl Inventory {
         let (now, filter) = (self.read_clock(), filter.clone());
         let ended = matches!(filter.state, Some(State::Ended(_)));
         let filter_owner = filter.owner.filter(|_| !ended);
-        let wanted = move |(index, looked): (u32, Looked)| {
-            if !ended && matches!(looked.snapshot.standing(), Standing::Ended(_)) {
-                return None;
+        let found = move |index: u32| {
+            let slot = self.slab.get(index)?;
+            match slot.snapshot().standing() {
+                Standing::Free | Standing::Claimed => return None,
+                Standing::Ended(_) if !ended => return None,
+                _ => {}
             }
-            let looked = self.look_to_tell(index, self.slab.get(index)?, now)?;
+            let looked = self.look_to_tell(index, slot, now)?;
             self.describe(index, &looked, now).filter(|found| filter.admits(found))
         };
         let listed = filter_owner.and_then(|owner| self.owned_by(owner));
         let all = if listed.is_some() { 0..0 } else { 0..self.slab.high_water() };
         let listed = listed.into_iter().flatten().map(|id| id.slot);
-        self.looked_at(listed.chain(all), now).filter_map(wanted)
+        listed.chain(all).filter_map(found)
     }
 
     /// How often everything happened. Sums up a few counters for each lane; no lock.
@@ -322,11 +326,7 @@ impl Inventory {
 
     /// Every slot that was ever published. Waits a bounded time at each one that is being changed.
     pub(super) fn slots(&self, now: u64) -> impl Iterator<Item = (u32, Looked)> {
-        self.looked_at(0..self.slab.high_water(), now)
-    }
-
-    fn looked_at(&self, slots: impl Iterator<Item = u32>, now: u64) -> impl Iterator<Item = (u32, Looked)> {
-        slots.filter_map(move |index| {
+        (0..self.slab.high_water()).filter_map(move |index| {
             let slot = self.slab.get(index)?;
             if matches!(slot.snapshot().standing(), Standing::Free | Standing::Claimed) {
                 return None;
@@ -375,7 +375,7 @@ impl Inventory {
             Standing::Free | Standing::Claimed => return None,
             Standing::Ended(end) => (State::Ended(end), None),
             Standing::Changing => (State::Live(Phase::Reserved), None),
-            Standing::Overdue => (State::Ended(End::Expired), None),
+            Standing::Overdue | Standing::Expiring => (State::Ended(End::Expired), None),
             Standing::Live(_) => match snapshot.in_time(generation, now, self.settings.pending_policy) {
                 Ok(Phase::InReview) => (State::Live(Phase::InReview), None),
                 Ok(phase) => (State::Live(phase), Some(Timestamp::from_millis(snapshot.deadline(now)))),

@@ -44,6 +44,8 @@ const COUNTED_PAGES: usize = if cfg!(earmark_loom) { 0 } else { 1 << 14 };
 /// Pages beyond those needed at a time: a slot serves 2^24 − 1 times, so these 8.4 million slots are good for
 /// 1.4 · 10^14 reservations, four years at a million a second.
 const SPARE_PAGES: usize = if cfg!(earmark_loom) { 0 } else { 1 << 18 };
+/// One turn of the upper half of `headroom`.
+const HEADROOM_TURN: u64 = 1 << 32;
 /// Pages that are looked at for one whose retention is over.
 const CANDIDATES: usize = 8;
 const MASK_BITS: u32 = 32;
@@ -75,7 +77,8 @@ pub(crate) struct Slab {
     /// Slots whose reservation expired and is still remembered.
     parked: Hint,
     retired: Hint,
-    /// Slots that can be handed out before anybody needs to count again; signed.
+    /// Slots that can be handed out before anybody needs to count again, signed, in the lower half; how often
+    /// that changed in the upper one.
     headroom: Hint,
     /// Pages that a thread began to move into a lane, and that arrived or went back (R7).
     moves_begun: Hint,
@@ -219,6 +222,11 @@ impl Slab {
         Moving(&self.moves_done)
     }
 
+    /// Gives back a slot of which nobody knows an id: nothing ended.
+    pub(crate) fn give_back_unused(&self, slot: u32) {
+        self.give_back(slot, 0);
+    }
+
     /// Gives an ended slot back. Its state stays readable until the page is handed out again.
     #[inline]
     pub(crate) fn give_back(&self, slot: u32, now: u64) {
@@ -271,8 +279,8 @@ impl Slab {
     fn has_room(&self) -> bool {
         let page = PAGE_LEN as u64;
         let headroom = self.headroom.load(Relaxed);
-        if headroom as i64 >= PAGE_LEN as i64 {
-            self.headroom.fetch_sub(page, Relaxed);
+        if headroom as i32 >= PAGE_LEN as i32 {
+            self.headroom.fetch_add(HEADROOM_TURN - page, Relaxed);
             return true;
         }
         let pages = (self.fresh.load(Relaxed) as usize).min(self.pages_max);
@@ -291,9 +299,10 @@ impl Slab {
         if in_use >= max {
             return false;
         }
-        // Only if nobody counted meanwhile: what was counted long ago must not be given out now.
+        // Only if nobody counted or took meanwhile: what was counted long ago must not be given out now.
         let left = (max - in_use).saturating_sub(page);
-        let _ = self.headroom.compare_exchange(headroom, left, Relaxed, Relaxed);
+        let turn = (headroom / HEADROOM_TURN).wrapping_add(1) << HEADROOM_TURN.trailing_zeros();
+        let _ = self.headroom.compare_exchange(headroom, turn | left, Relaxed, Relaxed);
         true
     }
 

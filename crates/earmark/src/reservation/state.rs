@@ -75,8 +75,10 @@ pub(crate) enum Standing {
     /// Being filled, under a deadline: no id of it was given out yet.
     Claimed,
     Live(Phase),
-    /// One call is changing items or end; it alone may leave this.
+    /// One call is changing items, deadline or end; it alone may leave this.
     Changing,
+    /// Expired for good, and a sweep is giving its units back this instant.
+    Expiring,
     /// Somebody was told that it has expired: nothing but a sweep or a late payment ends it now.
     Overdue,
     Ended(End),
@@ -97,6 +99,8 @@ const REPLACED: u64 = 3;
 const REACQUIRED: u64 = 4;
 /// Expired, and what it held is no longer remembered.
 const FORGOTTEN: u64 = 5;
+/// Not the end yet, though told as such.
+const EXPIRING: u64 = 6;
 
 const fn phase_bits(phase: Phase) -> u64 {
     match phase {
@@ -141,6 +145,7 @@ impl Snapshot {
             IN_REVIEW => Standing::Live(Phase::InReview),
             CHANGING => Standing::Changing,
             OVERDUE => Standing::Overdue,
+            ENDED if WHEN.of(self.0) == EXPIRING => Standing::Expiring,
             ENDED => Standing::Ended(match WHEN.of(self.0) {
                 CONFIRMED => End::Confirmed,
                 RELEASED => End::Released,
@@ -198,6 +203,7 @@ impl Snapshot {
         match self.standing() {
             Standing::Live(phase) => Ok(phase),
             Standing::Changing => Err(No::Busy),
+            Standing::Expiring => Err(No::Ended(End::Expired)),
             Standing::Overdue => Err(No::Due),
             Standing::Ended(end) => Err(No::Ended(end)),
             Standing::Free | Standing::Claimed => Err(No::Gone),
@@ -233,7 +239,7 @@ impl Snapshot {
     pub(crate) fn expire(self, generation: u32, now: u64, policy: PendingPolicy) -> Result<Self, No> {
         let alive = self.alive(generation);
         if alive == Err(No::Due) {
-            return Ok(Self(PHASE.put(self.0, CHANGING)));
+            return Ok(self.expiring());
         }
         if self.generation() == generation && matches!(self.standing(), Standing::Claimed | Standing::Changing) {
             return Err(if self.deadline(now) > now { No::NotDue } else { No::Busy });
@@ -242,8 +248,13 @@ impl Snapshot {
             Phase::InReview => Err(No::Phase(Phase::InReview)),
             _ if self.deadline(now) > now => Err(No::NotDue),
             Phase::PaymentPending if policy == PendingPolicy::Review => Ok(self.live(Phase::InReview, 0)),
-            _ => Ok(Self(PHASE.put(self.0, CHANGING))), // until the sweep has given its units back
+            _ => Ok(self.expiring()),
         }
+    }
+
+    /// Until the sweep has given its units back.
+    const fn expiring(self) -> Self {
+        Self(WHEN.put(PHASE.put(self.0, ENDED), EXPIRING))
     }
 
     /// Rule: before anybody is told that it has expired, this is made final. A call that looked at the
@@ -273,6 +284,17 @@ impl Snapshot {
         Ok(self.live(to, deadline(self.deadline(now))))
     }
 
+    /// A payment runs, until `deadline`.
+    pub(crate) const fn paying(self, deadline: u64) -> Self {
+        self.live(Phase::Paying, deadline)
+    }
+
+    /// The same with another deadline, while one call tells the wheel of it: from here on nobody else ends it,
+    /// and nobody is told of the deadline.
+    pub(crate) fn moving(self) -> Self {
+        Self(PHASE.put(self.0, CHANGING))
+    }
+
     /// Rule: one call may now change items or end; the others wait a little, then say `contended`.
     pub(crate) fn lock(
         self,
@@ -300,6 +322,7 @@ impl Snapshot {
     /// Rule: what an expired one held is forgotten; from here on its slot may be given back.
     pub(crate) fn forget(self, generation: u32) -> Result<Self, No> {
         match self.alive(generation) {
+            Err(No::Ended(_)) if self.standing() == Standing::Expiring => Err(No::Busy),
             Err(No::Ended(End::Expired)) if WHEN.of(self.0) == EXPIRED => Ok(Self(WHEN.put(self.0, FORGOTTEN))),
             Err(no) => Err(no),
             Ok(phase) => Err(No::Phase(phase)),
@@ -309,6 +332,7 @@ impl Snapshot {
     /// Rule: an expired one that is remembered is taken up again, for money that came late.
     pub(crate) fn reopen(self, generation: u32) -> Result<Self, No> {
         match self.alive(generation) {
+            Err(No::Ended(_)) if self.standing() == Standing::Expiring => Err(No::Busy),
             Err(No::Ended(End::Expired)) if WHEN.of(self.0) == EXPIRED => Ok(Self(PHASE.put(self.0, CHANGING))),
             Err(no) => Err(no),
             Ok(phase) => Err(No::Phase(phase)),
@@ -352,7 +376,7 @@ mod tests {
             }
             if let Ok(next) = seen.expire(generation, now, policy) {
                 prop_assert!(seen.deadline(now) <= now || seen.standing() == Standing::Overdue);
-                prop_assert!(next.standing() == Standing::Changing
+                prop_assert!(next.standing() == Standing::Expiring
                     || next.standing() == Standing::Live(Phase::InReview));
                 prop_assert!(seen.end(generation, now, PendingPolicy::Release, |_| true, End::Confirmed).is_err());
             }

@@ -223,8 +223,8 @@ impl Sweep<'_> {
     /// dropping what has ended from the ring (P10).
     pub(crate) fn run(&mut self, now: u64, budget: Budget, judge: &mut impl Judge) -> Swept {
         let mut left = Left { budget, looked: 0, ended: 0, inserted: 0 };
-        let mut complete = self.wheel.settled(now) || self.run_due(now, &mut left, judge);
-        let more = !complete && left.check().is_break();
+        let due = if self.wheel.settled(now) { Due::Done } else { self.run_due(now, &mut left, judge) };
+        let (mut complete, more) = (due == Due::Done, due == Due::More);
         if complete && budget.ahead > 0 {
             self.run_ahead(now, &mut left, judge);
             complete = self.state.busy.is_empty();
@@ -249,13 +249,13 @@ impl Sweep<'_> {
         }
     }
 
-    fn run_due(&mut self, now: u64, left: &mut Left, judge: &mut impl Judge) -> bool {
+    fn run_due(&mut self, now: u64, left: &mut Left, judge: &mut impl Judge) -> Due {
         // Never behind the ring: what was due for the last sweep is due for this one.
         let now = now.max(self.state.ring.now());
         self.wheel.earliest.store(SWEEPING, SeqCst);
         while let ControlFlow::Continue(()) = self.round(now, left, judge) {
             if !self.state.busy.is_empty() {
-                return false;
+                return Due::Busy;
             }
             let bound = self.state.ring.next_start().unwrap_or(BOUND_MAX);
             let bound = bound.min(self.state.floor(self.wheel)).min(BOUND_MAX);
@@ -264,16 +264,16 @@ impl Sweep<'_> {
             }
             if on(Break::SweepBlind) {
                 self.wheel.earliest.store(bound, SeqCst);
-                return true;
+                return Due::Done;
             }
             // ORDERING: SeqCst, see `push_soon`. Only a sweep that nobody disturbed may raise the bound.
             if self.wheel.earliest.compare_exchange(SWEEPING, bound, SeqCst, SeqCst).is_ok() {
-                return true;
+                return Due::Done;
             }
             self.wheel.earliest.store(SWEEPING, SeqCst);
             left.looked += 1;
         }
-        false
+        Due::More
     }
 
     /// Drops some of what has ended from the ring. Two looks for each entry that this run put in are
@@ -296,9 +296,11 @@ impl Sweep<'_> {
     /// Each place once; `Break` when the budget is used up.
     fn round(&mut self, now: u64, left: &mut Left, judge: &mut impl Judge) -> ControlFlow<()> {
         let state = &mut *self.state;
+        let looked = left.looked;
         for slot in std::mem::take(&mut state.busy) {
             left.settle(state, slot, judge.look(slot, None, now));
         }
+        left.looked = looked; // as many as are being changed: they keep nobody else from being looked at
         let mut from = 0;
         while let Some(leaf) = self.wheel.soon.next(from) {
             left.check()?;
@@ -354,6 +356,16 @@ impl Sweep<'_> {
         state.pass_at = None;
         ControlFlow::Continue(())
     }
+}
+
+/// How far a sweep came with what is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Done,
+    /// Some is being changed this instant.
+    Busy,
+    /// The budget is used up.
+    More,
 }
 
 /// What a sweep has done of what it may do.

@@ -1,13 +1,12 @@
 //! Each call on a reservation beside the sweep that expires it (R1).
 //!
-//! Three outcomes each: it came first, it is told of the expiry, or it met the sweep in the middle of giving the
-//! units back (`contended`).
+//! Two outcomes each: it came first, or it is told of the expiry, also while the sweep is giving the units back.
 
 use super::{FIVE, World, race, world};
 use crate::loom_explore::explore;
 use crate::*;
 
-const OUTCOMES: [&str; 3] = ["done", "expired", "contended"];
+const OUTCOMES: [&str; 2] = ["done", "expired"];
 
 /// Available, reserved, committed.
 type Levels = (u32, u32, u32);
@@ -39,7 +38,6 @@ macro_rules! told {
         |answer| match answer {
             Ok(_) => "done",
             Err($error::Ended { end: End::Expired, .. }) => "expired",
-            Err($error::Contended { .. }) => "contended",
             Err(other) => panic!("P2: {other}"),
         }
     };
