@@ -105,6 +105,29 @@ fn the_cap_on_reservations_holds_and_what_is_due_does_not_count() {
     }
 }
 
+/// The wait for another call on the same id is bounded, in every operation; nothing is decided.
+#[test]
+fn p10_a_call_that_meets_another_says_contended() {
+    let (_clock, inventory, tee) = stocked(|builder| builder.pending_policy(PendingPolicy::Review));
+    let request = ReserveRequest::new(Ttl::MAX).with_item(tee, units(2)).with_owner(inventory.owner("ada"));
+    let id = inventory.reserve_with(&request).unwrap().detach();
+    let part = [Item { line: tee, quantity: Quantity::ONE }];
+    let changing = inventory.open_live(id, |_| true).unwrap();
+    assert_eq!(inventory.confirm(id), Err(ConfirmError::Contended { id }));
+    assert_eq!(inventory.release(id), Err(ReleaseError::Contended { id }));
+    assert_eq!(inventory.confirm_part(id, &part), Err(PartError::Contended { id }));
+    assert_eq!(inventory.release_part(id, &part), Err(PartError::Contended { id }));
+    assert_eq!(inventory.extend(id, Ttl::MAX), Err(ExtendError::Contended { id }));
+    assert_eq!(inventory.begin_payment(id), Err(PaymentError::Contended { id }));
+    assert_eq!(inventory.payment_pending(id), Err(PaymentError::Contended { id }));
+    assert_eq!(inventory.confirm_or_reacquire(id), Err(ReacquireError::Contended { id }));
+    assert_eq!(inventory.replace(id, &request), Err(ReplaceError::Contended { id }));
+    assert_eq!(inventory.resolve_reviews(&[id], Resolution::Confirm), [Err(ReviewError::Contended { id })]);
+    assert_eq!(inventory.counts().contended, 10);
+    drop(changing);
+    inventory.confirm(id).unwrap();
+}
+
 /// P10: what was taken up again does not pile up among what is remembered, nor push it out.
 #[test]
 fn late_payments_leave_nothing_behind() {
