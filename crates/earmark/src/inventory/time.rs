@@ -145,3 +145,28 @@ impl Time {
         self.late.load(Relaxed)
     }
 }
+
+#[cfg(all(test, not(earmark_loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ManualClock;
+
+    /// T2: a driver that is held up is counted when the clock is read next, once for each time.
+    #[test]
+    fn t2_a_driver_that_is_late_is_counted() {
+        let clock = ManualClock::default();
+        let time = Time::new(Box::new(clock.clone()), 1_000);
+        let late_after = |millis| {
+            clock.advance(Duration::from_millis(millis));
+            time.now();
+            time.late()
+        };
+        assert_eq!(late_after(5_000), 0, "nobody drives");
+        time.attach_driver();
+        assert_eq!([late_after(1_000), late_after(1_001), late_after(1), late_after(60_000)], [0, 1, 1, 2]);
+        time.detach_driver();
+        assert_eq!(late_after(60_000), 2);
+    }
+}
