@@ -154,7 +154,7 @@ pub(crate) fn ids(bytes: &[u8]) -> bool {
     let mut accepted = false;
     for text in texts {
         if let Ok(id) = text.parse::<ReservationId>() {
-            assert_eq!(id.to_string(), text);
+            assert_eq!(id.to_string(), text, "a mistyped digit is not found out");
             assert_eq!(ReservationId::from_bits(id.to_bits()), Some(id));
             accepted = true;
         }
