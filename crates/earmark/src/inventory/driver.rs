@@ -212,7 +212,9 @@ mod tests {
         let clock = Arc::new(Bombs(ManualClock::default(), Default::default()));
         let inventory = Arc::new(Inventory::builder().clock(Arc::clone(&clock)).build().unwrap());
         let driver = Driver::spawn(inventory, PERIOD_MIN).unwrap();
+        let start = std::time::Instant::now();
         while clock.1.load(std::sync::atomic::Ordering::Relaxed) < 10 {
+            assert!(start.elapsed().as_secs() < 30, "the driver is gone");
             std::thread::yield_now();
         }
         let report = driver.stop();
