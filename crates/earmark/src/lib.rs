@@ -68,6 +68,7 @@ mod clock;
 pub mod docs;
 mod error;
 mod inventory;
+mod lane;
 #[cfg(all(test, earmark_loom))]
 mod loom_explore;
 mod marks;

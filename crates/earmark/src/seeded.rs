@@ -46,6 +46,7 @@ pub(crate) enum Break {
     CartStopsTheWorld,
     ConfirmStopsTheWorld,
     AdvanceStopsTheWorld,
+    NumberTwice,
 }
 
 /// Every break with the name that `EARMARK_BREAK` takes. `B` numbers are those of the list of seeded
@@ -90,6 +91,7 @@ pub(crate) const ALL: &[(&str, Break)] = &[
     ("L_cart_stops_the_world", Break::CartStopsTheWorld),
     ("L_confirm_stops_the_world", Break::ConfirmStopsTheWorld),
     ("L_advance_stops_the_world", Break::AdvanceStopsTheWorld),
+    ("L_number_twice", Break::NumberTwice),
 ];
 
 /// Whether this bug is on.

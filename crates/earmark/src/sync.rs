@@ -245,23 +245,3 @@ pub(crate) fn switch_before_unlock(cell: &AtomicU64) {
     #[cfg(not(earmark_loom))]
     let _ = cell;
 }
-
-/// The lane of this thread: a small number handed out in order of first use. Lanes are bounded by
-/// cores, so two threads may share one; nothing rests on a lane being exclusive.
-pub(crate) fn lane_of_thread(lanes: usize) -> usize {
-    #[cfg(earmark_loom)]
-    {
-        let _ = lanes;
-        0
-    }
-    #[cfg(not(earmark_loom))]
-    {
-        use std::sync::atomic::AtomicUsize;
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        std::thread_local! {
-            static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed);
-        }
-        // A thread that is being torn down has no locals left; any lane serves it.
-        MINE.try_with(|mine| mine % lanes).unwrap_or(0)
-    }
-}

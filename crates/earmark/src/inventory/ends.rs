@@ -251,7 +251,7 @@ impl Inventory {
     fn give_up(&self, slot: &Slot, before: Snapshot, id: ReservationId, now: u64) {
         let freed_early = on(Break::FreeBeforeReturn);
         if freed_early {
-            self.slab.give_back(id.slot, now);
+            self.slab.give_back(self.lane(), id.slot, now);
         }
         let body = slot.body(now);
         step(Step::Ended);
@@ -307,7 +307,7 @@ impl Inventory {
                 self.forget_owned(owner, id);
             }
         }
-        self.slab.give_back(id.slot, now);
+        self.slab.give_back(self.lane(), id.slot, now);
     }
 }
 

@@ -11,6 +11,7 @@ use crossbeam::utils::CachePadded;
 
 use super::{Inventory, NO_CHANNEL};
 use crate::error::why::{Refusal, Why};
+use crate::lane::{Lane, Lanes};
 use crate::reservation::id::ReservationId;
 use crate::reservation::phase::{End, Phase};
 use crate::sku::StockId;
@@ -220,12 +221,23 @@ counts! {
 }
 
 impl Tally {
+    /// Counts a fact, from one thread of many.
+    #[inline(never)]
+    pub(crate) fn note(&self, fact: Fact) {
+        self.count(fact, |counter, more| {
+            counter.fetch_add(more, Relaxed);
+        });
+    }
+
+    /// Counts a fact. Nobody else counts here: no locked instruction.
+    #[inline(always)]
+    fn note_own(&self, fact: Fact) {
+        self.count(fact, |counter, more| counter.store(counter.load(Relaxed).wrapping_add(more), Relaxed));
+    }
+
     /// Inlined, because the kind of fact is known where it is told: what is left is an addition or two.
     #[inline(always)]
-    pub(crate) fn note(&self, fact: Fact) {
-        let add = |counter: &AtomicU64, more: u64| {
-            counter.fetch_add(more, Relaxed);
-        };
+    fn count(&self, fact: Fact, add: impl Fn(&AtomicU64, u64)) {
         match fact {
             Fact::Reserved { units, .. } => {
                 add(&self.reserved, 1);
@@ -296,29 +308,36 @@ impl Tally {
 
 #[derive(Debug)]
 pub(crate) struct Facts {
-    lanes: Box<[CachePadded<Tally>]>,
+    tallies: Box<[CachePadded<Tally>]>,
+    lanes: Lanes,
 }
 
 impl Facts {
-    pub(crate) fn new(lanes: usize) -> Self {
-        Self { lanes: (0..lanes.max(1)).map(|_| CachePadded::new(Tally::default())).collect() }
+    pub(crate) fn new(lanes: Lanes) -> Self {
+        Self { tallies: (0..lanes.len()).map(|_| CachePadded::new(Tally::default())).collect(), lanes }
     }
 
     /// The narrow spot.
-    #[inline]
-    pub(crate) fn record(&self, lane: usize, fact: Fact) {
-        self.lanes[lane % self.lanes.len()].note(fact);
+    #[inline(always)]
+    pub(crate) fn record(&self, lane: Lane, fact: Fact) {
+        if let Some(tally) = self.tallies.get(self.lanes.index(lane)) {
+            match lane {
+                Lane::Own(_) => tally.note_own(fact),
+                Lane::Shared(_) => tally.note(fact),
+            }
+        }
         tell(fact);
     }
 
-    pub(crate) fn drop_left(&self, lane: usize) {
-        self.lanes[lane % self.lanes.len()].drops_left.fetch_add(1, Relaxed);
+    pub(crate) fn drop_left(&self) {
+        // The first shared lane: rare enough.
+        self.tallies[self.lanes.index(Lane::Shared(0))].drops_left.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        for lane in &self.lanes {
-            lane.add_to(&mut counts);
+        for tally in &self.tallies {
+            tally.add_to(&mut counts);
         }
         counts
     }
@@ -328,12 +347,19 @@ impl Inventory {
     /// Records something that happened, for all and for its channel.
     #[inline]
     pub(super) fn record(&self, channel: u16, fact: Fact) {
-        self.facts.record(self.lane(), fact);
+        self.record_on(self.lane(), channel, fact);
+    }
+
+    /// [`record`](Self::record) of a call that knows its lane.
+    #[inline(always)]
+    pub(super) fn record_on(&self, lane: Lane, channel: u16, fact: Fact) {
+        self.facts.record(lane, fact);
         if channel != NO_CHANNEL {
             self.record_of_channel(channel, fact);
         }
     }
 
+    #[cold]
     fn record_of_channel(&self, channel: u16, fact: Fact) {
         if let Some(channel) = self.channels.get(usize::from(channel)) {
             channel.tally.note(fact);

@@ -283,7 +283,7 @@ impl Inventory {
     /// A guard is gone. That the reservation ended before is fine.
     fn drop_guarded(&self, id: ReservationId) {
         if let Err(Lost::Contended | Lost::Phase(_)) = self.release_at_once(id) {
-            self.facts.drop_left(self.lane());
+            self.facts.drop_left();
         }
     }
 }

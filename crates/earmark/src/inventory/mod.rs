@@ -74,6 +74,7 @@ pub use view::{ChannelCounts, Filter};
 
 use crate::clock::Clock;
 use crate::error::{ChannelError, DeclareError, FullError, RequestError, Table as FullTable};
+use crate::lane::{Lane, Lanes};
 use crate::reservation::id::ReservationId;
 use crate::reservation::slab::{Sizes, Slab};
 use crate::reservation::slot::Slot;
@@ -82,7 +83,7 @@ use crate::seeded::{Break, on};
 use crate::sku::{LineName, LineSpec, NAME_BYTES_MAX, StockId, check_name};
 use crate::stock::counter::Counter;
 use crate::stock::table::{Table, Undeclared};
-use crate::sync::{AtomicBool, Mutex, Pause, lane_of_thread};
+use crate::sync::{AtomicBool, Mutex, Pause};
 use crate::wheel::Wheel;
 use facts::{Fact, Facts};
 use keys::Keys;
@@ -206,11 +207,12 @@ impl Inventory {
 
     fn with_settings(settings: Settings, clock: Box<dyn Clock>) -> Self {
         let time = Time::new(clock, settings.time_slack.as_millis() as u64);
+        let lanes = Lanes::for_cores(settings.lanes);
         let sizes = Sizes {
             live: settings.reservations_max,
             expired: settings.expired_capacity,
             ended: settings.ended_capacity,
-            lanes: settings.lanes,
+            lanes,
             retention_ms: settings.ended_retention.as_millis() as u64,
         };
         let random = std::collections::hash_map::RandomState::new();
@@ -232,7 +234,7 @@ impl Inventory {
             channels,
             channel_ids: DashMap::with_hasher(RandomState::default()),
             making_channel: Mutex::new(()),
-            facts: Facts::new(settings.lanes),
+            facts: Facts::new(lanes),
             incarnation: random.hash_one(3u64) as u32,
             closed: AtomicBool::new(false),
             hash_key,
@@ -412,8 +414,10 @@ impl Inventory {
         hasher.finish128().as_u128()
     }
 
-    fn lane(&self) -> usize {
-        lane_of_thread(self.slab.lanes())
+    /// The calling thread's lane.
+    #[inline]
+    fn lane(&self) -> Lane {
+        self.slab.lanes().mine()
     }
 
     /// The engine's time by its coarse tick, without reading the clock.

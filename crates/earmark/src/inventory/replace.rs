@@ -112,7 +112,7 @@ impl Inventory {
         if body.has_extra {
             self.extras.remove(&id.slot);
         }
-        self.slab.give_back(id.slot, now);
+        self.slab.give_back(self.lane(), id.slot, now);
     }
 }
 

@@ -59,7 +59,7 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if !self.published {
             self.place.abandon(self.generation);
-            self.inventory.slab.give_back_unused(self.slot);
+            self.inventory.slab.give_back_unused(self.inventory.lane(), self.slot);
         }
     }
 }

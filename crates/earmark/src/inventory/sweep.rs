@@ -221,7 +221,7 @@ impl Inventory {
                     self.extras.remove(&slot);
                 }
                 self.slab.unpark();
-                self.slab.give_back(slot, self.time.arrival(now));
+                self.slab.give_back(self.lane(), slot, self.time.arrival(now));
             }
             // A late payment is taking it up this instant: look again at the next sweep.
             Err(No::Busy) => self.parked.back.push(parked),

@@ -7,6 +7,7 @@ use super::phase::{End, PendingPolicy};
 use super::slab::{Sizes, Slab};
 use super::slot::{Body, Slot};
 use super::state::{No, Standing};
+use crate::lane::{Lane, Lanes, Numbers};
 use crate::loom_explore::explore;
 
 const POLICY: PendingPolicy = PendingPolicy::Release;
@@ -76,16 +77,17 @@ fn loom_r1_confirm_races_release_races_expire() {
 #[test]
 fn loom_r4_no_slot_is_given_to_two() {
     explore("r4_no_slot_is_given_to_two", Some(3), &["both"], || {
-        let slab = Arc::new(Slab::new(Sizes { live: 1, expired: 0, ended: 0, retention_ms: 0, lanes: 1 }));
+        let slab =
+            Arc::new(Slab::new(Sizes { live: 1, expired: 0, ended: 0, retention_ms: 0, lanes: Lanes::for_cores(1) }));
         let take = |slab: &Slab| {
             let mut mine = Vec::new();
             for _ in 0..2 {
-                let (slot, place) = slab.take(0, 0)?;
+                let (slot, place) = slab.take(Lane::Shared(0), 0)?;
                 let generation = place.claim(100);
                 mine.push((slot, generation));
                 if mine.len() == 1 {
                     place.abandon(generation);
-                    slab.give_back(slot, 0);
+                    slab.give_back(Lane::Shared(0), slot, 0);
                 }
             }
             Some(mine)

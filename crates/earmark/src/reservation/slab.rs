@@ -1,7 +1,9 @@
 //! Where reservations live: slots that never move, given out by pages.
 //!
 //! ```text
-//! lane:  page 7, free 0b0110...   takes a bit at a time; one compare-exchange a reservation
+//! lane:  page 7, free 0b0110...   takes a bit at a time; one compare-exchange a reservation, or, where
+//!                                 the lane is the thread's own, a plain store
+//!        page 6, back 0b1001...   own lanes only: slots that ended here, given back to their page together
 //! page:  free 0b1000...           slots given back since the page was last taken
 //! reusable: {3, 9, ...}           pages with at least PAGE_REUSE_MIN given back
 //! ```
@@ -16,6 +18,8 @@
 //! slots wait: so long is an end remembered (P2). Then, of a few pages, the one that ended first.
 //! **R7** Slots on their way from a page to a lane are nobody's to count. Who is refused looks again while any
 //! were, a bounded time: a thread stopped there keeps up to a page from others.
+//! **R8** A lane of a thread's own is written by that thread alone: what it takes and gives back there needs no
+//! read-modify-write. The next thread to own the lane sees all of it (N2).
 //! **R6** No page is handed out while `live` slots or more are in use. They are counted only where an
 //! estimate does not tell; beyond `COUNTED_PAGES` the estimate alone does, and it leaves out up to
 //! `PAGE_REUSE_MIN − 1` slots of each page.
@@ -23,7 +27,7 @@
 use crossbeam::utils::CachePadded;
 
 use super::slot::Slot;
-use super::state::GENERATION_MAX;
+use crate::lane::{Lane, Lanes};
 use crate::marks::Marks;
 use crate::paged::Paged;
 use crate::seeded::{Break, on};
@@ -60,9 +64,13 @@ struct PageHead {
 }
 
 #[derive(Debug)]
-struct Lane {
+struct LanePages {
     /// Page number above, free mask below.
     word: AtomicU64,
+    /// The same of slots that ended in an own lane and wait to be given back together.
+    back: AtomicU64,
+    /// When the last of them ended.
+    back_ended_at: Hint,
     /// Where the search for a reusable page goes on.
     cursor: Hint,
 }
@@ -84,7 +92,8 @@ pub(crate) struct Slab {
     moves_begun: Hint,
     moves_done: Hint,
     fresh: AtomicU64,
-    lanes: Box<[CachePadded<Lane>]>,
+    pages_of: Box<[CachePadded<LanePages>]>,
+    lanes: Lanes,
     pages_max: usize,
     sizes: Sizes,
 }
@@ -99,7 +108,7 @@ pub(crate) struct Sizes {
     /// Ended reservations remembered for the retention.
     pub(crate) ended: usize,
     pub(crate) retention_ms: u64,
-    pub(crate) lanes: usize,
+    pub(crate) lanes: Lanes,
 }
 
 impl Sizes {
@@ -108,7 +117,7 @@ impl Sizes {
     fn pages(self) -> usize {
         let sure = PAGE_LEN - PAGE_REUSE_MIN as usize + 1;
         let all = self.live.saturating_add(self.expired).saturating_add(self.ended);
-        all.div_ceil(sure) + self.lanes + 1 + SPARE_PAGES
+        all.div_ceil(sure) + 2 * self.lanes.len() + 1 + SPARE_PAGES
     }
 
     /// Slots in all.
@@ -119,7 +128,10 @@ impl Sizes {
 
 impl Slab {
     pub(crate) fn new(sizes: Sizes) -> Self {
-        let lane = || CachePadded::new(Lane { word: apart(0), cursor: Hint::new(0) });
+        let lane = || {
+            let (word, back) = (apart(0), apart(0));
+            CachePadded::new(LanePages { word, back, back_ended_at: Hint::new(0), cursor: Hint::new(0) })
+        };
         let pages_max = sizes.pages();
         Self {
             slots: Paged::new(pages_max * PAGE_LEN, Slot::new),
@@ -132,15 +144,17 @@ impl Slab {
             moves_begun: Hint::new(0),
             moves_done: Hint::new(0),
             fresh: apart(0),
-            lanes: (0..sizes.lanes.max(1)).map(|_| lane()).collect(),
+            pages_of: (0..sizes.lanes.len()).map(|_| lane()).collect(),
+            lanes: sizes.lanes,
             pages_max,
             sizes,
         }
     }
 
-    /// Lanes: bounded by cores, shared by threads.
-    pub(crate) fn lanes(&self) -> usize {
-        self.lanes.len()
+    /// How many lanes there are.
+    #[inline]
+    pub(crate) fn lanes(&self) -> Lanes {
+        self.lanes
     }
 
     /// A slot, if it was ever used.
@@ -162,8 +176,29 @@ impl Slab {
 
     /// A slot of one's own (R4), or `None` when every page is in use.
     #[inline]
-    pub(crate) fn take(&self, lane: usize, now: u64) -> Option<(u32, &Slot)> {
-        let lane = &self.lanes[lane % self.lanes.len()];
+    pub(crate) fn take(&self, lane: Lane, now: u64) -> Option<(u32, &Slot)> {
+        let pages = self.pages_of.get(self.lanes.index(lane))?;
+        let Lane::Own(_) = lane else { return self.take_shared(pages, now) };
+        // ORDERING: Relaxed throughout: this thread alone writes the word (R8); what it leads to was acquired
+        // with the page.
+        let mut seen = pages.word.load(Relaxed);
+        if seen & MASK_FULL == 0 {
+            self.flush(pages);
+            let Moved { page, free, move_of: _moving } = self.take_page(pages, now)?;
+            seen = page << MASK_BITS | free;
+        }
+        let bit = seen & seen.wrapping_neg();
+        pages.word.store(seen & !bit, Relaxed);
+        self.slot_of(seen, bit)
+    }
+
+    #[inline]
+    fn slot_of(&self, word: u64, bit: u64) -> Option<(u32, &Slot)> {
+        let slot = (word >> MASK_BITS) as usize * PAGE_LEN + bit.trailing_zeros() as usize;
+        Some((slot as u32, self.slots.get(slot)?))
+    }
+
+    fn take_shared(&self, lane: &LanePages, now: u64) -> Option<(u32, &Slot)> {
         let mut seen = lane.word.load(Acquire);
         loop {
             let mask = seen & MASK_FULL;
@@ -183,14 +218,10 @@ impl Slab {
             let bit = mask & mask.wrapping_neg();
             if on(Break::PageBlind) {
                 lane.word.store(seen & !bit, Release);
-                let slot = (seen >> MASK_BITS) as usize * PAGE_LEN + bit.trailing_zeros() as usize;
-                return Some((slot as u32, self.slots.get(slot)?));
+                return self.slot_of(seen, bit);
             }
             match lane.word.compare_exchange_weak(seen, seen & !bit, AcqRel, Acquire) {
-                Ok(_) => {
-                    let slot = (seen >> MASK_BITS) as usize * PAGE_LEN + bit.trailing_zeros() as usize;
-                    return Some((slot as u32, self.slots.get(slot)?));
-                }
+                Ok(_) => return self.slot_of(seen, bit),
                 Err(newer) => seen = newer,
             }
         }
@@ -198,7 +229,7 @@ impl Slab {
 
     /// [`take`](Self::take), and again while `wait` says so and slots were on their way into a lane: those are
     /// not missing (R7).
-    pub(crate) fn take_patiently(&self, lane: usize, now: u64, mut wait: impl FnMut() -> bool) -> Option<(u32, &Slot)> {
+    pub(crate) fn take_patiently(&self, lane: Lane, now: u64, mut wait: impl FnMut() -> bool) -> Option<(u32, &Slot)> {
         loop {
             let moves = self.moves();
             if let Some(taken) = self.take(lane, now) {
@@ -223,26 +254,65 @@ impl Slab {
     }
 
     /// Gives back a slot of which nobody knows an id: nothing ended.
-    pub(crate) fn give_back_unused(&self, slot: u32) {
-        self.give_back(slot, 0);
+    pub(crate) fn give_back_unused(&self, lane: Lane, slot: u32) {
+        self.give_back(lane, slot, 0);
     }
 
     /// Gives an ended slot back. Its state stays readable until the page is handed out again.
     #[inline]
-    pub(crate) fn give_back(&self, slot: u32, now: u64) {
+    pub(crate) fn give_back(&self, lane: Lane, slot: u32, now: u64) {
         let Some(place) = self.slots.get(slot as usize) else { return };
-        if place.snapshot().generation() >= GENERATION_MAX {
+        self.give_back_place(lane, slot, place, now);
+    }
+
+    /// The same of a slot that is at hand.
+    #[inline]
+    pub(crate) fn give_back_place(&self, lane: Lane, slot: u32, place: &Slot, now: u64) {
+        if place.is_worn() {
             self.retired.fetch_add(1, Relaxed);
             return;
         }
-        let page = slot as usize / PAGE_LEN;
+        let (page, bit) = (slot as usize / PAGE_LEN, 1 << (slot as usize % PAGE_LEN));
+        match (lane, self.pages_of.get(self.lanes.index(lane))) {
+            (Lane::Own(_), Some(pages)) => {
+                // ORDERING: Relaxed: this thread alone writes here (R8); `give_bits` releases.
+                let back = pages.back.load(Relaxed);
+                if back >> MASK_BITS == page as u64 && back & MASK_FULL != 0 {
+                    pages.back.store(back | bit, Relaxed);
+                } else {
+                    self.flush(pages);
+                    pages.back.store((page as u64) << MASK_BITS | bit, Relaxed);
+                }
+                pages.back_ended_at.store(now.max(pages.back_ended_at.load(Relaxed)), Relaxed);
+            }
+            _ => {
+                self.note_end(page, now);
+                self.give_bits(page, bit);
+            }
+        }
+    }
+
+    /// Gives back what waits in an own lane.
+    fn flush(&self, lane: &LanePages) {
+        let back = lane.back.load(Relaxed);
+        if back & MASK_FULL == 0 {
+            return;
+        }
+        let page = (back >> MASK_BITS) as usize;
+        self.note_end(page, lane.back_ended_at.load(Relaxed));
+        self.give_bits(page, back & MASK_FULL);
+        // Only now: who counts slots in between counts these twice as idle, and refuses nobody for it.
+        lane.back.store(0, Relaxed);
+        lane.back_ended_at.store(0, Relaxed);
+    }
+
+    fn note_end(&self, page: usize, now: u64) {
         if let Some(head) = self.pages.get(page) {
             // Relaxed: a hint for R5; a late one keeps a page a moment less long.
             if head.ended_at.load(Relaxed) < now {
                 head.ended_at.store(now, Relaxed);
             }
         }
-        self.give_bits(page, 1 << (slot as usize % PAGE_LEN));
     }
 
     fn give_bits(&self, page: usize, bits: u64) {
@@ -288,7 +358,7 @@ impl Slab {
         let waiting = (self.waiting.load(Relaxed) as i64).max(0) as u64; // may be below zero for an instant
         let idle = waiting + self.parked.load(Relaxed) + self.retired.load(Relaxed);
         let at_most = (pages * PAGE_LEN) as u64 - idle.min((pages * PAGE_LEN) as u64);
-        let unseen = pages as u64 * u64::from(PAGE_REUSE_MIN - 1) + self.lanes.len() as u64 * page;
+        let unseen = pages as u64 * u64::from(PAGE_REUSE_MIN - 1) + 2 * self.lanes.len() as u64 * page;
         let in_use = if at_most < max {
             at_most
         } else if at_most >= max + unseen || pages > COUNTED_PAGES {
@@ -309,14 +379,14 @@ impl Slab {
     fn count_in_use(&self, pages: usize) -> u64 {
         let in_page = |page| self.pages.get(page).map_or(0, |head: &PageHead| head.free.load(Relaxed).count_ones());
         let in_pages: u64 = (0..pages).map(|page| u64::from(in_page(page))).sum();
-        let in_lanes: u64 =
-            self.lanes.iter().map(|lane| u64::from((lane.word.load(Relaxed) & MASK_FULL).count_ones())).sum();
+        let count = |word: &AtomicU64| u64::from((word.load(Relaxed) & MASK_FULL).count_ones());
+        let in_lanes: u64 = self.pages_of.iter().map(|lane| count(&lane.word) + count(&lane.back)).sum();
         let idle = in_pages + in_lanes + self.parked.load(Relaxed) + self.retired.load(Relaxed);
         ((pages * PAGE_LEN) as u64).saturating_sub(idle)
     }
 
     #[cold]
-    fn take_page(&self, lane: &Lane, now: u64) -> Option<Moved<'_>> {
+    fn take_page(&self, lane: &LanePages, now: u64) -> Option<Moved<'_>> {
         if !self.has_room() {
             return None; // R6
         }
@@ -341,7 +411,7 @@ impl Slab {
 
     /// One of the next few pages: the first whose retention is over; else, to forget early, the one
     /// that ended first (R5).
-    fn take_reusable(&self, lane: &Lane, now: u64, forget_early: bool) -> Option<Moved<'_>> {
+    fn take_reusable(&self, lane: &LanePages, now: u64, forget_early: bool) -> Option<Moved<'_>> {
         loop {
             let from = lane.cursor.load(Relaxed) as usize;
             let mut chosen: Option<(u64, usize)> = None;
@@ -398,17 +468,19 @@ const fn groups(free: u64) -> u64 {
 #[cfg(all(test, not(earmark_loom)))]
 mod tests {
     use super::*;
-    use crate::reservation::state::Standing;
+    use crate::reservation::state::{GENERATION_MAX, Standing};
+
+    const SHARED: Lane = Lane::Shared(0);
 
     fn slab(reservations: usize) -> Slab {
-        Slab::new(Sizes { live: reservations, expired: 0, ended: 0, retention_ms: 0, lanes: 1 })
+        Slab::new(Sizes { live: reservations, expired: 0, ended: 0, retention_ms: 0, lanes: Lanes::for_cores(1) })
     }
 
     #[test]
     fn r4_every_slot_once_and_the_promised_number_fits() {
         let slab = slab(1_000);
         let mut seen = std::collections::HashSet::new();
-        while let Some((slot, _)) = slab.take(0, 0) {
+        while let Some((slot, _)) = slab.take(SHARED, 0) {
             assert!(seen.insert(slot));
         }
         assert!(seen.len() >= 1_000, "{}", seen.len());
@@ -417,26 +489,26 @@ mod tests {
     #[test]
     fn whatever_order_slots_come_back_in_the_promised_number_fits_again() {
         let slab = slab(200);
-        let mut held: Vec<_> = std::iter::from_fn(|| slab.take(0, 0)).collect();
+        let mut held: Vec<_> = std::iter::from_fn(|| slab.take(SHARED, 0)).collect();
         // Give back all but 199 in an order that leaves every page with some.
         held.sort_by_key(|(slot, _)| (slot % 32, *slot));
         for (slot, place) in held.split_off(199) {
             let generation = place.claim(5);
             place.publish(generation, 5);
             place.abandon(generation);
-            slab.give_back(slot, 0);
+            slab.give_back(SHARED, slot, 0);
         }
-        assert!(slab.take(0, 0).is_some());
+        assert!(slab.take(SHARED, 0).is_some());
     }
 
     /// R6, with ends remembered in every page: the cap holds to a page of each lane.
     #[test]
     fn r6_no_more_than_the_cap_and_a_page_are_in_use() {
-        let sizes = Sizes { live: 100, expired: 500, ended: 500, retention_ms: 1_000, lanes: 1 };
+        let sizes = Sizes { live: 100, expired: 500, ended: 500, retention_ms: 1_000, lanes: Lanes::for_cores(1) };
         let slab = Slab::new(sizes);
         let mut live = Vec::new();
         for round in 0..40 {
-            while let Some((slot, place)) = slab.take(0, round) {
+            while let Some((slot, place)) = slab.take(SHARED, round) {
                 place.publish(place.claim(5), 5);
                 live.push((slot, place));
                 assert!(live.len() < sizes.live + PAGE_LEN, "{} in use", live.len());
@@ -450,7 +522,7 @@ mod tests {
                     slab.park();
                     slab.unpark();
                 }
-                slab.give_back(slot, round);
+                slab.give_back(SHARED, slot, round);
             }
             live = kept;
             if live.len() >= sizes.live {
@@ -462,20 +534,21 @@ mod tests {
     /// R7: what another thread is moving into its lane is neither in use nor free.
     #[test]
     fn r7_who_is_refused_waits_for_what_is_on_its_way() {
-        let slab = Slab::new(Sizes { live: 8, expired: 0, ended: 0, retention_ms: 0, lanes: 2 });
-        let (slot, place) = slab.take(0, 0).unwrap();
+        let slab = Slab::new(Sizes { live: 8, expired: 0, ended: 0, retention_ms: 0, lanes: Lanes::for_cores(2) });
+        let (slot, place) = slab.take(SHARED, 0).unwrap();
         place.abandon(place.claim(5));
-        slab.give_back(slot, 0);
-        while slab.lanes[0].word.load(Relaxed) & MASK_FULL != 0 {
-            let (slot, place) = slab.take(0, 0).unwrap();
+        slab.give_back(SHARED, slot, 0);
+        let shared = slab.lanes.index(SHARED);
+        while slab.pages_of[shared].word.load(Relaxed) & MASK_FULL != 0 {
+            let (slot, place) = slab.take(SHARED, 0).unwrap();
             place.abandon(place.claim(5));
-            slab.give_back(slot, 0);
+            slab.give_back(SHARED, slot, 0);
         }
-        let stopped = slab.take_page(&slab.lanes[0], 0).unwrap(); // all 32 are on their way to lane 0
-        assert!(stopped.free.count_ones() == 32 && slab.take(1, 0).is_none(), "they count as in use");
+        let stopped = slab.take_page(&slab.pages_of[shared], 0).unwrap(); // all 32 are on their way to lane 0
+        assert!(stopped.free.count_ones() == 32 && slab.take(Lane::Shared(1), 0).is_none(), "they count as in use");
         let (page, free, mut moving) = (stopped.page as usize, stopped.free, Some(stopped.move_of));
         let mut waits = 0;
-        let taken = slab.take_patiently(1, 0, || {
+        let taken = slab.take_patiently(Lane::Shared(1), 0, || {
             waits += 1;
             if waits == 3 {
                 slab.give_bits(page, free);
@@ -484,35 +557,35 @@ mod tests {
             true
         });
         assert_eq!((taken.is_some(), waits), (true, 3));
-        let _all = slab.take_page(&slab.lanes[0], 0);
-        assert!(slab.take_patiently(0, 0, || false).is_none(), "the wait is bounded");
+        let _all = slab.take_page(&slab.pages_of[shared], 0);
+        assert!(slab.take_patiently(SHARED, 0, || false).is_none(), "the wait is bounded");
     }
 
     /// R5: while no more wait than are to be remembered, only what ended long ago is used again; when
     /// more do, the oldest end of a few pages goes first.
     #[test]
     fn r5_recent_ends_stay_until_more_wait_than_are_to_be_remembered() {
-        let sizes = Sizes { live: 64, expired: 0, ended: 640, retention_ms: 1_000, lanes: 1 };
+        let sizes = Sizes { live: 64, expired: 0, ended: 640, retention_ms: 1_000, lanes: Lanes::for_cores(1) };
         let slab = Slab::new(sizes);
         let mut seen = std::collections::HashSet::new();
         for now in 0..640u64 {
-            let (slot, place) = slab.take(0, now).unwrap();
+            let (slot, place) = slab.take(SHARED, now).unwrap();
             assert!(seen.insert(slot), "slot {slot} is used again at {now}");
             place.publish(place.claim(5), 5);
             place.abandon(place.snapshot().generation());
-            slab.give_back(slot, now);
+            slab.give_back(SHARED, slot, now);
         }
         // The 64 of the first two pages are over their retention; later ones are not.
-        let again: Vec<_> = (0..64).map(|_| slab.take(0, 1_064).unwrap().0).collect();
+        let again: Vec<_> = (0..64).map(|_| slab.take(SHARED, 1_064).unwrap().0).collect();
         assert!(again.iter().all(|&slot| !(64..640).contains(&slot)), "{again:?}");
     }
 
     #[test]
     fn a_slot_retires_before_its_generation_wraps() {
         let slab = slab(1);
-        let (slot, place) = slab.take(0, 0).unwrap();
+        let (slot, place) = slab.take(SHARED, 0).unwrap();
         place.abandon(GENERATION_MAX);
-        slab.give_back(slot, 0);
+        slab.give_back(SHARED, slot, 0);
         assert_eq!(slab.retired(), 1);
         assert_eq!(place.snapshot().standing(), Standing::Free);
     }

@@ -52,6 +52,13 @@ impl Slot {
         Snapshot(self.state.load(Acquire))
     }
 
+    /// Whether it was used for the last time.
+    #[inline]
+    pub(crate) fn is_worn(&self) -> bool {
+        // Relaxed: only whoever gives the slot back asks, and that thread knows of its generation.
+        Snapshot(self.state.load(Relaxed)).generation() >= GENERATION_MAX
+    }
+
     /// A new generation takes the slot, for a reservation until `deadline`. Only the thread that was given
     /// the slot calls this.
     pub(crate) fn claim(&self, deadline: u64) -> u32 {
