@@ -64,6 +64,7 @@
 //! None is on by default: `tokio` (`TokioDriver`), `serde`, `metrics` (`Inventory::publish_metrics`),
 //! `tracing` (every change as an event), `quanta` (`QuantaClock`).
 
+mod bitmap;
 mod clock;
 pub mod docs;
 mod error;

@@ -14,6 +14,8 @@
 //! **M2** A collector clears a parent before it takes the child, and looks at the child again after
 //! clearing; so either it sees the mark or the marking thread sees the cleared parent (see `look`).
 
+use std::ops::ControlFlow;
+
 use crate::paged::Paged;
 use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use crate::sync::{apart, look};
@@ -23,10 +25,17 @@ pub(crate) const WORD: usize = u64::BITS as usize;
 /// The root level is read word by word, so it stays this short.
 const ROOT_WORDS_MAX: usize = 64;
 
+/// Levels above the leaves, at most: enough for 2^36 integers.
+const LEVELS_MAX: usize = 4;
+
 #[derive(Debug)]
 pub(crate) struct Marks {
     leaves: Paged<AtomicU64>,
-    upper: Vec<Box<[AtomicU64]>>,
+    /// All upper levels, the lowest first.
+    upper: Box<[AtomicU64]>,
+    /// Where each begins, and after the highest where it ends.
+    starts: [usize; LEVELS_MAX + 1],
+    levels: usize,
 }
 
 impl Marks {
@@ -34,12 +43,14 @@ impl Marks {
     pub(crate) fn new(len: usize) -> Self {
         let mut words = len.div_ceil(WORD).max(1);
         let leaves = Paged::new(words, || apart(0));
-        let mut upper = Vec::new();
+        let (mut starts, mut levels, mut end) = ([0; LEVELS_MAX + 1], 0, 0);
         loop {
             words = words.div_ceil(WORD);
-            upper.push((0..words).map(|_| apart(0)).collect());
-            if words <= ROOT_WORDS_MAX {
-                return Self { leaves, upper };
+            end += words;
+            levels += 1;
+            starts[levels] = end;
+            if words <= ROOT_WORDS_MAX || levels == LEVELS_MAX {
+                return Self { leaves, upper: (0..end).map(|_| apart(0)).collect(), starts, levels };
             }
         }
     }
@@ -60,14 +71,21 @@ impl Marks {
         self.set_path(0, leaf);
     }
 
+    #[inline]
     fn set_path(&self, from_level: usize, mut child: usize) {
-        for level in &self.upper[from_level..] {
-            let (word, bit) = (&level[child / WORD], 1 << (child % WORD));
+        for &start in &self.starts[from_level..self.levels] {
+            let Some(word) = self.upper.get(start + child / WORD) else { return };
+            let bit = 1 << (child % WORD);
             if look(word) & bit == 0 {
                 word.fetch_or(bit, SeqCst);
             }
             child /= WORD; // M1: the whole path, even where the parent stood
         }
+    }
+
+    /// The words of an upper level.
+    fn level(&self, level: usize) -> Option<&[AtomicU64]> {
+        if level < self.levels { self.upper.get(self.starts[level]..self.starts[level + 1]) } else { None }
     }
 
     /// The first leaf word at or after `from` that may hold marks.
@@ -76,7 +94,7 @@ impl Marks {
     }
 
     fn next_at(&self, level: usize, from: usize) -> Option<usize> {
-        let words = self.upper.get(level)?;
+        let words = self.level(level)?;
         let (mut at, mut mask) = (from / WORD, u64::MAX << (from % WORD));
         while at < words.len() {
             let bits = look(&words[at]) & mask;
@@ -84,7 +102,7 @@ impl Marks {
                 return Some(at * WORD + bits.trailing_zeros() as usize);
             }
             mask = u64::MAX;
-            at = if level + 1 < self.upper.len() { self.next_at(level + 1, at + 1)? } else { at + 1 };
+            at = if level + 1 < self.levels { self.next_at(level + 1, at + 1)? } else { at + 1 };
         }
         None
     }
@@ -95,32 +113,46 @@ impl Marks {
         self.leaves.get(leaf).map_or(0, |word| word.swap(0, SeqCst))
     }
 
-    /// The integers in the set, from `from` on and once round. What is set or taken meanwhile may be
-    /// among them or not.
-    pub(crate) fn members(&self, from: usize) -> impl Iterator<Item = usize> {
-        self.range(from, usize::MAX).chain(self.range(0, from))
+    /// Shows the integers in the set, from `from` on and once round, until `show` breaks. What is set or taken
+    /// meanwhile may be among them or not.
+    pub(crate) fn look_at(&self, from: usize, mut show: impl FnMut(usize) -> ControlFlow<()>) {
+        if self.look_between(from, usize::MAX, &mut show).is_continue() {
+            let _ = self.look_between(0, from, &mut show);
+        }
     }
 
-    fn range(&self, from: usize, until: usize) -> impl Iterator<Item = usize> {
-        let mut at = from;
-        std::iter::from_fn(move || {
-            while at < until {
-                let leaf = self.next(at / WORD)?;
-                at = at.max(leaf * WORD);
-                let word = self.leaves.get(leaf)?;
-                let all = look(word);
-                let bits = all & (u64::MAX << (at % WORD));
-                if bits != 0 {
-                    at = leaf * WORD + bits.trailing_zeros() as usize + 1;
-                    return (at <= until).then_some(at - 1);
+    fn look_between(
+        &self,
+        from: usize,
+        until: usize,
+        show: &mut impl FnMut(usize) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let (mut leaf, mut mask, mut marked) = (from / WORD, u64::MAX << (from % WORD), false);
+        while leaf.saturating_mul(WORD) < until {
+            let word = self.leaves.get(leaf);
+            let all = word.map_or(0, look);
+            let mut bits = all & mask;
+            while bits != 0 {
+                let index = leaf * WORD + bits.trailing_zeros() as usize;
+                if index >= until {
+                    return ControlFlow::Continue(());
                 }
-                if all == 0 {
-                    self.settle(leaf, word);
-                }
-                at = (leaf + 1) * WORD;
+                show(index)?;
+                bits &= bits - 1;
             }
-            None
-        })
+            if marked
+                && all == 0
+                && let Some(word) = word
+            {
+                self.settle(leaf, word);
+            }
+            (mask, marked) = (u64::MAX, true);
+            leaf = match self.next(leaf + 1) {
+                Some(next) => next,
+                None => return ControlFlow::Continue(()),
+            };
+        }
+        ControlFlow::Continue(())
     }
 
     /// Takes one integer out, if it is there; any number of collectors.
@@ -143,10 +175,10 @@ impl Marks {
     }
 
     fn clear_path(&self, level: usize, child: usize) {
-        let Some(words) = self.upper.get(level) else { return };
+        let Some(words) = self.level(level) else { return };
         let (at, bit) = (child / WORD, 1u64 << (child % WORD));
         let before = words[at].fetch_and(!bit, SeqCst);
-        if before & !bit == 0 && level + 1 < self.upper.len() {
+        if before & !bit == 0 && level + 1 < self.levels {
             self.clear_path(level + 1, at);
             if look(&words[at]) != 0 {
                 self.set_path(level + 1, at);
@@ -186,11 +218,19 @@ mod tests {
         for index in all {
             marks.set(index);
         }
+        let members = |from| {
+            let mut found = Vec::new();
+            marks.look_at(from, |index| {
+                found.push(index);
+                ControlFlow::Continue(())
+            });
+            found
+        };
         for (from, wanted) in [(0, all), (6, [7, 70, 9_000, 5]), (70, [70, 9_000, 5, 7]), (9_001, all)] {
-            assert_eq!(marks.members(from).collect::<Vec<_>>(), wanted, "from {from}");
+            assert_eq!(members(from), wanted, "from {from}");
         }
         assert!(all.iter().all(|&index| marks.take(index)));
         assert!(!all.iter().any(|&index| marks.take(index)));
-        assert_eq!(marks.members(3).next(), None);
+        assert!(members(3).is_empty());
     }
 }

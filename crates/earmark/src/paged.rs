@@ -7,10 +7,13 @@ use std::sync::OnceLock;
 
 /// Elements of one page: a power of two.
 const PAGE_BITS: u32 = if cfg!(earmark_loom) { 1 } else { 12 };
-const PAGE_LEN: usize = 1 << PAGE_BITS;
+pub(crate) const PAGE_LEN: usize = 1 << PAGE_BITS;
+
+/// A page knows its length by its type: an index within it needs no check.
+type Page<T> = Box<[T; PAGE_LEN]>;
 
 pub(crate) struct Paged<T> {
-    pages: Box<[OnceLock<Box<[T]>>]>,
+    pages: Box<[OnceLock<Page<T>>]>,
     make: fn() -> T,
 }
 
@@ -38,14 +41,25 @@ impl<T> Paged<T> {
     #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<&T> {
         let page = self.pages.get(index >> PAGE_BITS)?.get()?;
-        page.get(index & (PAGE_LEN - 1))
+        Some(&page[index & (PAGE_LEN - 1)])
     }
 
     /// The element, its page made if need be; `None` past the cap.
     #[inline]
     pub(crate) fn grow(&self, index: usize) -> Option<&T> {
+        match self.get(index) {
+            Some(found) => Some(found),
+            None => self.make_page(index),
+        }
+    }
+
+    #[cold]
+    fn make_page(&self, index: usize) -> Option<&T> {
         let page = self.pages.get(index >> PAGE_BITS)?;
-        let page = page.get_or_init(|| (0..PAGE_LEN).map(|_| (self.make)()).collect());
-        page.get(index & (PAGE_LEN - 1))
+        let page = page.get_or_init(|| {
+            let made: Box<[T]> = (0..PAGE_LEN).map(|_| (self.make)()).collect();
+            made.try_into().unwrap_or_else(|_| unreachable!("a page was made of another length"))
+        });
+        Some(&page[index & (PAGE_LEN - 1)])
     }
 }

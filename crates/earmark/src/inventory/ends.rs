@@ -10,6 +10,7 @@ use super::request::{Item, Key};
 use super::{Extra, Fact, Inventory, Lost, NO_CHANNEL};
 use crate::clock::{Timestamp, Ttl};
 use crate::error::{ConfirmError, ExtendError, ReleaseError};
+use crate::lane::Lane;
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
 use crate::reservation::phase::{End, Phase};
@@ -208,29 +209,110 @@ impl Inventory {
     #[inline]
     pub(super) fn confirm_live(&self, id: ReservationId, from: impl Fn(Phase) -> bool) -> Result<(), Lost> {
         let _world = on(Break::ConfirmStopsTheWorld).then(crate::seeded::stop_the_world);
-        let (slot, policy) = (self.slot(id)?, self.settings.pending_policy);
-        let rule = |seen: Snapshot, now| seen.end(id.generation, now, policy, &from, End::Confirmed);
+        let slot = self.slot(id)?;
+        if let Some(now) = self.end_plainly(slot, id.generation, &from, |seen| seen.ended(End::Confirmed)) {
+            step(Step::Ended);
+            if let Some(item) = slot.plain() {
+                let lane = self.settle_plain(id, item, End::Confirmed, true);
+                step(Step::Settled);
+                self.slab.give_back_place(lane, id.slot, slot, now);
+                return Ok(());
+            }
+            self.settle_rest(id, slot, None, End::Confirmed, now);
+            return Ok(());
+        }
+        self.confirm_judged(id, slot, &from)
+    }
+
+    /// A confirm that is not plain: in another phase, late, or in somebody's way.
+    #[cold]
+    fn confirm_judged(&self, id: ReservationId, slot: &Slot, from: &dyn Fn(Phase) -> bool) -> Result<(), Lost> {
+        let policy = self.settings.pending_policy;
+        let rule = |seen: Snapshot, now| seen.end(id.generation, now, policy, from, End::Confirmed);
         let (before, now) = self.decide(slot, rule)?;
-        let body = slot.body(now);
         step(Step::Ended);
-        self.tell_of_review(id, before, body.channel, now);
-        self.settle_ended(id, &body, End::Confirmed, true);
+        self.settle_rest(id, slot, Some(before), End::Confirmed, now);
+        Ok(())
+    }
+
+    /// What a confirmed reservation that is not plain held is settled, and its slot goes back.
+    #[cold]
+    fn settle_rest(&self, id: ReservationId, slot: &Slot, judged: Option<Snapshot>, end: End, now: u64) {
+        let body = slot.body(now);
+        if let Some(before) = judged {
+            self.tell_of_review(id, before, body.channel, now);
+        }
+        self.settle_ended(id, &body, end, true);
         step(Step::Settled);
         self.finish(id, &body, now);
-        Ok(())
+    }
+
+    /// R1 for the common case: reserved, in time, and nobody else at it. `None`: nothing was done. Else the time
+    /// it was judged by; what it held is now the caller's to settle.
+    #[inline]
+    fn end_plainly(
+        &self,
+        slot: &Slot,
+        generation: u32,
+        from: &impl Fn(Phase) -> bool,
+        next: impl Fn(Snapshot) -> Snapshot,
+    ) -> Option<u64> {
+        let seen = slot.snapshot();
+        let now = self.time.judging(seen);
+        let plain = seen.plainly_reserved(generation, now) && from(Phase::Reserved) && !self.time.is_behind();
+        (plain && slot.change(seen, next(seen))).then_some(now)
+    }
+
+    /// [`settle_ended`](Self::settle_ended) of one item of no channel.
+    #[inline]
+    fn settle_plain(&self, id: ReservationId, (line, units): (u32, u32), end: End, settled: bool) -> Lane {
+        let lane = self.lane();
+        self.record_on(lane, NO_CHANNEL, Fact::Ended { id, end, units: u64::from(units) });
+        if let Some(counter) = self.counter(StockId::new(line)) {
+            if settled { counter.end(units, 0) } else { counter.end(0, units) }
+        }
+        lane
     }
 
     /// A release is `Changing` until its units are back: a refusal that meets it after the deadline
     /// says `contended`, not that the units are gone (P4).
     #[inline]
     pub(super) fn release_live(&self, id: ReservationId, from: impl Fn(Phase) -> bool) -> Result<(), Lost> {
-        let (slot, policy) = (self.slot(id)?, self.settings.pending_policy);
+        let slot = self.slot(id)?;
+        let broken = on(Break::ReleaseTwice) || on(Break::ReleaseAtOnce) || on(Break::FreeBeforeReturn);
+        if broken {
+            return self.release_judged(id, slot, &from);
+        }
+        if let Some(now) = self.end_plainly(slot, id.generation, &from, Snapshot::moving) {
+            step(Step::Ended);
+            let ended = Snapshot::ended_as(id.generation, End::Released);
+            if let Some(item) = slot.plain() {
+                let lane = self.settle_plain(id, item, End::Released, false);
+                step(Step::Settled);
+                slot.unlock(ended);
+                self.slab.give_back_place(lane, id.slot, slot, now);
+                return Ok(());
+            }
+            let body = slot.body(now);
+            self.settle_ended(id, &body, End::Released, false);
+            step(Step::Settled);
+            slot.unlock(ended);
+            self.finish(id, &body, now);
+            return Ok(());
+        }
+        self.release_judged(id, slot, &from)
+    }
+
+    /// A release that is not plain: in another phase, late, or in somebody's way.
+    #[cold]
+    fn release_judged(&self, id: ReservationId, slot: &Slot, from: &dyn Fn(Phase) -> bool) -> Result<(), Lost> {
+        let policy = self.settings.pending_policy;
         let (before, now) = if on(Break::ReleaseTwice) {
             let now = self.time.now();
-            let locked = slot.update_blind(|seen| seen.lock(id.generation, now, policy, &from));
+            let locked = slot.update_blind(|seen| seen.lock(id.generation, now, policy, from));
             (locked.map_err(lost)?, now)
         } else {
-            self.decide(slot, |seen, now| seen.lock(id.generation, now, policy, &from))?
+            self.decide(slot, |seen, now| seen.lock(id.generation, now, policy, from))?
         };
         self.give_up(slot, before, id, now);
         Ok(())
@@ -247,7 +329,6 @@ impl Inventory {
         Ok(())
     }
 
-    #[inline]
     fn give_up(&self, slot: &Slot, before: Snapshot, id: ReservationId, now: u64) {
         let freed_early = on(Break::FreeBeforeReturn);
         if freed_early {

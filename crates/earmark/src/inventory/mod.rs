@@ -421,6 +421,7 @@ impl Inventory {
     }
 
     /// The engine's time by its coarse tick, without reading the clock.
+    #[inline]
     fn tick(&self) -> u64 {
         self.time.tick()
     }
@@ -446,21 +447,25 @@ impl Inventory {
         self.catch_up().then(|| self.tick())
     }
 
+    #[inline]
     fn is_closed(&self) -> bool {
         // ORDERING: Relaxed. After a line's word was changed, the word has acquired what I3 needs.
         self.closed.load(Relaxed)
     }
 
     /// The hot word of a line, also if it was never declared: then nothing can be taken from it.
+    #[inline]
     fn counter(&self, line: StockId) -> Option<&Counter> {
         self.lines.counter(line)
     }
 
+    #[inline]
     fn id(&self, slot: u32, generation: u32) -> ReservationId {
         ReservationId { incarnation: self.incarnation, slot, generation }
     }
 
     /// The slot of an id of this inventory.
+    #[inline]
     fn slot(&self, id: ReservationId) -> Result<&Slot, Lost> {
         if id.incarnation != self.incarnation {
             return Err(Lost::NotFound);
@@ -470,7 +475,6 @@ impl Inventory {
 
     /// Applies a rule to a slot, with a time that is good enough for the deadline found there. Waits a
     /// bounded time for a call that is changing it. Returns what stood there before, and the time used.
-    #[inline]
     fn decide(
         &self,
         slot: &Slot,

@@ -29,6 +29,8 @@ pub(crate) struct Time {
     leapt: AtomicU64,
     drivers: AtomicU64,
     slack_ms: u64,
+    /// `slack_ms` while a driver runs; else zero: nobody keeps the tick moving.
+    trusted_ms: AtomicU64,
     /// Readings that found the tick of a running driver more than the slack behind.
     late: AtomicU64,
 }
@@ -49,18 +51,21 @@ impl Time {
             leapt: AtomicU64::new(0),
             drivers: AtomicU64::new(0),
             slack_ms,
+            trusted_ms: AtomicU64::new(0),
             late: AtomicU64::new(0),
         }
     }
 
     /// Reads the clock and moves the tick. May panic where the user's clock does: call it before
     /// anything is claimed or locked.
+    #[inline]
     pub(crate) fn now(&self) -> u64 {
-        let read = self.clock.now().as_millis();
-        self.publish(read)
+        let (read, tick) = (self.clock.now().as_millis(), self.tick());
+        if read <= tick { tick } else { self.publish(read) } // T1; most readings are of the same millisecond
     }
 
     /// Moves the tick to `now` if it is behind, and returns where it stands (T1, T3).
+    #[cold]
     pub(crate) fn publish(&self, now: u64) -> u64 {
         let asked = now.min(TIMESTAMP_MAX);
         let now = asked.min(self.swept.load(Relaxed).saturating_add(LEAP_MAX));
@@ -104,22 +109,16 @@ impl Time {
     /// A time that is good enough to compare with `deadline` (T2).
     #[inline]
     pub(crate) fn toward(&self, deadline: u64) -> u64 {
-        if self.slack_ms > 0 && self.drivers.load(Relaxed) > 0 {
-            let tick = self.tick();
-            if tick.saturating_add(self.slack_ms) < deadline {
-                return tick;
-            }
-        }
-        self.now()
+        let (trusted, tick) = (self.trusted_ms.load(Relaxed), self.tick());
+        // The tick is below 2^63, and the slack an hour at most.
+        if trusted > 0 && tick + trusted < deadline { tick } else { self.now() }
     }
 
     /// A time from which a deadline `ttl_ms` ahead may be counted.
     #[inline]
     pub(crate) fn before(&self, ttl_ms: u64) -> u64 {
-        if self.slack_ms > 0 && ttl_ms > self.slack_ms && self.drivers.load(Relaxed) > 0 {
-            return self.tick();
-        }
-        self.now()
+        let trusted = self.trusted_ms.load(Relaxed);
+        if trusted > 0 && ttl_ms > trusted { self.tick() } else { self.now() }
     }
 
     /// A time good enough to judge this reservation.
@@ -135,10 +134,14 @@ impl Time {
 
     pub(crate) fn attach_driver(&self) {
         self.drivers.fetch_add(1, AcqRel);
+        self.trusted_ms.store(self.slack_ms, Relaxed);
     }
 
     pub(crate) fn detach_driver(&self) {
-        self.drivers.fetch_sub(1, AcqRel);
+        if self.drivers.fetch_sub(1, AcqRel) == 1 {
+            // Beside another driver's attaching this may win: then the clock is read more often than it need be.
+            self.trusted_ms.store(0, Relaxed);
+        }
     }
 
     pub(crate) fn late(&self) -> u64 {

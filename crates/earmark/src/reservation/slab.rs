@@ -24,6 +24,8 @@
 //! estimate does not tell; beyond `COUNTED_PAGES` the estimate alone does, and it leaves out up to
 //! `PAGE_REUSE_MIN − 1` slots of each page.
 
+use std::ops::ControlFlow;
+
 use crossbeam::utils::CachePadded;
 
 use super::slot::Slot;
@@ -416,17 +418,21 @@ impl Slab {
             let from = lane.cursor.load(Relaxed) as usize;
             let mut chosen: Option<(u64, usize)> = None;
             let mut next = from;
-            for page in self.reusable.members(from).take(CANDIDATES) {
-                let ended_at = self.pages.get(page)?.ended_at.load(Relaxed);
+            let mut seen = 0;
+            self.reusable.look_at(from, |page| {
+                let Some(head) = self.pages.get(page) else { return ControlFlow::Continue(()) };
+                let ended_at = head.ended_at.load(Relaxed);
                 next = page + 1;
                 if ended_at.saturating_add(self.sizes.retention_ms) <= now {
                     chosen = Some((ended_at, page));
-                    break;
+                    return ControlFlow::Break(());
                 }
                 if forget_early && chosen.is_none_or(|(first, _)| ended_at < first) {
                     chosen = Some((ended_at, page));
                 }
-            }
+                seen += 1;
+                if seen < CANDIDATES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
             lane.cursor.store(next as u64, Relaxed);
             let (_, page) = chosen?;
             let moving = self.begin_move();

@@ -47,6 +47,7 @@ impl Slot {
         Self { state: apart(0), what: apart(0), origin: apart(0) }
     }
 
+    #[inline]
     pub(crate) fn snapshot(&self) -> Snapshot {
         // ORDERING: Acquire pairs with `publish`: who sees a live phase reads what it stands for.
         Snapshot(self.state.load(Acquire))
@@ -61,6 +62,7 @@ impl Slot {
 
     /// A new generation takes the slot, for a reservation until `deadline`. Only the thread that was given
     /// the slot calls this.
+    #[inline]
     pub(crate) fn claim(&self, deadline: u64) -> u32 {
         let seen = Snapshot(self.state.load(Relaxed));
         let generation = if on(Break::SameGeneration) { seen.generation().max(1) } else { seen.generation() + 1 };
@@ -72,6 +74,7 @@ impl Slot {
     }
 
     /// Writes what is reserved. Before `publish`, or while `Changing` (R3).
+    #[inline]
     pub(crate) fn fill(&self, body: Body) {
         let order = if on(Break::RelaxedPublish) { Relaxed } else { Release };
         let what = UNITS.put(LINE.put(0, u64::from(body.line)), u64::from(body.units));
@@ -82,6 +85,7 @@ impl Slot {
     }
 
     /// The reservation is live from here on.
+    #[inline]
     pub(crate) fn publish(&self, generation: u32, deadline: u64) {
         let word = Snapshot::reserved(generation, deadline);
         // ORDERING: Release pairs with `snapshot`; with Relaxed a sweeper could give back an older
@@ -95,6 +99,7 @@ impl Slot {
     }
 
     /// Ends the exclusive change that `lock` or `reopen` began.
+    #[inline]
     pub(crate) fn unlock(&self, next: Snapshot) {
         self.state.store(next.0, Release);
     }
@@ -111,6 +116,31 @@ impl Slot {
             has_extra: HAS_EXTRA.of(origin) == 1,
             is_cart: IS_CART.of(origin) == 1,
         }
+    }
+
+    /// Line and units, if that is all: one item, of no channel, and nothing kept beside the slab.
+    #[inline]
+    pub(crate) fn plain(&self) -> Option<(u32, u32)> {
+        // ORDERING: as in `body`.
+        let (what, origin) = (self.what.load(Acquire), self.origin.load(Acquire));
+        (origin == BORN.of(origin)).then(|| (LINE.of(what) as u32, UNITS.of(what) as u32))
+    }
+
+    /// [`fill`](Self::fill) with one item, of no channel, and nothing beside it.
+    #[inline]
+    pub(crate) fn fill_plain(&self, line: u32, units: u32, born: u64) {
+        self.fill(Body { line, units, born, channel: 0, has_extra: false, is_cart: false });
+    }
+
+    /// One try of a change that was decided on `seen`.
+    #[inline]
+    pub(crate) fn change(&self, seen: Snapshot, next: Snapshot) -> bool {
+        if on(Break::StateBlind) {
+            self.state.store(next.0, Release);
+            return true;
+        }
+        // ORDERING: as in `update`.
+        self.state.compare_exchange(seen.0, next.0, AcqRel, Acquire).is_ok()
     }
 
     /// State and body of the same instant, or `None` if they changed meanwhile.

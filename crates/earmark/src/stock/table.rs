@@ -3,6 +3,12 @@
 //! A name is interned once; a query for an unknown name interns nothing. Counters lie densely by
 //! number; what is read seldom lies elsewhere.
 
+// Written under the lock of declarations; loom need not explore it.
+use std::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Release},
+};
+
 use dashmap::DashMap;
 use foldhash::quality::RandomState;
 
@@ -32,6 +38,8 @@ pub(crate) struct Table {
     lines: boxcar::Vec<Line>,
     names: DashMap<Box<[u8]>, StockId, RandomState>,
     declaring: Mutex<()>,
+    /// Lines that can be named.
+    declared: AtomicUsize,
     lines_max: usize,
 }
 
@@ -42,6 +50,7 @@ impl Table {
             lines: boxcar::Vec::new(),
             names: DashMap::with_hasher(RandomState::default()),
             declaring: Mutex::new(()),
+            declared: AtomicUsize::new(0),
             lines_max,
         }
     }
@@ -64,6 +73,7 @@ impl Table {
         fresh(id);
         let LineSpec { sku, location, category } = spec;
         self.lines.push(Line { name: LineName { sku, location, category, id }, ledger: Mutex::new(Ledger::default()) });
+        self.declared.store(index + 1, Release);
         self.names.insert(key.into(), id);
         Ok(id)
     }
@@ -88,6 +98,13 @@ impl Table {
     /// Name and books of a declared line.
     pub(crate) fn line(&self, id: StockId) -> Option<&Line> {
         self.lines.get(id.index())
+    }
+
+    /// Whether a line has this number, for who has no need of its name.
+    #[inline]
+    pub(crate) fn is_declared(&self, id: StockId) -> bool {
+        // ORDERING: pairs with the store in `declare`, so that who sees the number finds the line.
+        id.index() < self.declared.load(Acquire)
     }
 
     /// Declared lines.

@@ -33,6 +33,7 @@ use std::ops::ControlFlow;
 
 use ring::{Entry, Ring};
 
+use crate::bitmap::{Bitmap, SEARCH_WORDS, Search};
 use crate::marks::{Marks, WORD};
 use crate::seeded::{Break, on};
 use crate::sync::atomic::{
@@ -104,7 +105,7 @@ pub(crate) struct Swept {
 
 #[derive(Debug)]
 pub(crate) struct Wheel {
-    young: Marks,
+    young: Bitmap,
     soon: Marks,
     horizon: AtomicU64,
     earliest: AtomicU64,
@@ -131,7 +132,7 @@ impl Wheel {
         let state =
             State { ring: Ring::new(now), busy: Vec::new(), pass_due: now + PASS_MS, pass_at: None, pass_floor: 0 };
         Self {
-            young: Marks::new(slots),
+            young: Bitmap::new(slots),
             soon: Marks::new(slots),
             horizon: apart(horizon),
             earliest: apart(horizon),
@@ -335,7 +336,17 @@ impl Sweep<'_> {
         };
         state.pass_at = Some(from);
         let horizon = wheel.horizon.load(Acquire);
-        while let Some(leaf) = wheel.young.next(from) {
+        loop {
+            let leaf = match wheel.young.search(from) {
+                Search::End => break,
+                Search::At(at) => {
+                    left.looked += SEARCH_WORDS / WORD;
+                    (state.pass_at, from) = (Some(at), at);
+                    left.check()?;
+                    continue;
+                }
+                Search::Found(leaf) => leaf,
+            };
             state.pass_at = Some(leaf);
             left.check()?;
             let mut still_young = 0;
