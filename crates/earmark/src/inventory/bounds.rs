@@ -155,8 +155,8 @@ fn slots_that_retired_are_replaced() {
     for round in 0..300 {
         let id = reserve(&inventory, tee, Ttl::MAX).unwrap_or_else(|error| panic!("round {round}: {error}"));
         let last = crate::reservation::state::GENERATION_MAX;
-        inventory.slab.get(id.slot).unwrap().publish(last, 1 << 30); // as if it had served so often
-        inventory.release(ReservationId { generation: last, ..id }).unwrap();
+        inventory.slab.get(id.slot()).unwrap().publish(last, 1 << 30); // as if it had served so often
+        inventory.release(ReservationId::new(id.incarnation(), id.slot(), last)).unwrap();
         assert_eq!(usage(&inventory), round + 1);
     }
     assert!(inventory.verify().is_clean());
@@ -184,15 +184,15 @@ fn who_was_busy_is_forgotten_at_the_next_sweep() {
     let ids: Vec<_> = (0..2).map(|_| reserve(&inventory, tee, Ttl::secs(1).unwrap()).unwrap()).collect();
     clock.advance(Duration::from_secs(1));
     assert_eq!(inventory.sweep().expired, 2);
-    let oldest = inventory.slab.get(ids[0].slot).unwrap();
-    let before = oldest.update(|seen| seen.reopen(ids[0].generation)).unwrap();
+    let oldest = inventory.slab.get(ids[0].slot()).unwrap();
+    let before = oldest.update(|seen| seen.reopen(ids[0].generation())).unwrap();
     let third = reserve(&inventory, tee, Ttl::secs(1).unwrap()).unwrap();
     clock.advance(Duration::from_secs(1));
     assert_eq!(inventory.sweep().expired, 1);
     oldest.unlock(before); // the payment came to nothing
     let forgotten = |id: &ReservationId| {
-        let slot = inventory.slab.get(id.slot).unwrap();
-        slot.snapshot().reopen(id.generation) == Err(No::Ended(End::Expired))
+        let slot = inventory.slab.get(id.slot()).unwrap();
+        slot.snapshot().reopen(id.generation()) == Err(No::Ended(End::Expired))
     };
     let _ = inventory.sweep();
     clock.advance(Duration::from_secs(5));

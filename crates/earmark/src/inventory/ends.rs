@@ -10,7 +10,6 @@ use super::request::{Item, Key};
 use super::{Extra, Fact, Inventory, Lost, NO_CHANNEL};
 use crate::clock::{Timestamp, Ttl};
 use crate::error::{ConfirmError, ExtendError, ReleaseError};
-use crate::lane::Lane;
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
 use crate::reservation::phase::{End, Phase};
@@ -66,10 +65,17 @@ impl Inventory {
     /// unknown.
     #[inline]
     pub fn confirm(&self, id: ReservationId) -> Result<(), ConfirmError> {
+        if id.incarnation() == self.incarnation && self.confirm_plain(id.slot(), id.generation()) {
+            return Ok(());
+        }
+        self.confirm_the_long_way(id)
+    }
+
+    #[cold]
+    fn confirm_the_long_way(&self, id: ReservationId) -> Result<(), ConfirmError> {
         self.confirm_bare(id).inspect_err(|error| self.refused(NO_CHANNEL, error))
     }
 
-    #[inline]
     fn confirm_bare(&self, id: ReservationId) -> Result<(), ConfirmError> {
         self.confirm_live(id, |_| true).map_err(|lost| confirm_error(id, lost))
     }
@@ -115,6 +121,14 @@ impl Inventory {
     /// [`ReleaseError`]: another end won, the deadline has come, or the id is unknown.
     #[inline]
     pub fn release(&self, id: ReservationId) -> Result<(), ReleaseError> {
+        if id.incarnation() == self.incarnation && self.release_plain(id.slot(), id.generation()) {
+            return Ok(());
+        }
+        self.release_the_long_way(id)
+    }
+
+    #[cold]
+    fn release_the_long_way(&self, id: ReservationId) -> Result<(), ReleaseError> {
         self.release_bare(id).inspect_err(|error| self.refused(NO_CHANNEL, error))
     }
 
@@ -140,7 +154,6 @@ impl Inventory {
         self.keyed(NO_CHANNEL, Some(key), fingerprint, || self.release_bare(id)).answer()
     }
 
-    #[inline]
     fn release_bare(&self, id: ReservationId) -> Result<(), ReleaseError> {
         self.release_live(id, |_| true).map_err(|lost| match lost {
             Lost::NotFound => ReleaseError::NotFound { id },
@@ -185,7 +198,7 @@ impl Inventory {
         let rule = |seen: Snapshot, now: u64| {
             let reserved = |phase| phase == Phase::Reserved;
             let moved = |current: u64| asked(now).min(end_of_life).max(current);
-            seen.move_to(id.generation, now, self.settings.pending_policy, reserved, Phase::Reserved, moved)
+            seen.move_to(id.generation(), now, self.settings.pending_policy, reserved, Phase::Reserved, moved)
         };
         let (before, now) = if on(Break::ExtendBlind) {
             let now = self.time.now();
@@ -206,113 +219,30 @@ impl Inventory {
     }
 
     /// R1: the compare-exchange decides; what follows belongs to the winner alone.
-    #[inline]
     pub(super) fn confirm_live(&self, id: ReservationId, from: impl Fn(Phase) -> bool) -> Result<(), Lost> {
         let _world = on(Break::ConfirmStopsTheWorld).then(crate::seeded::stop_the_world);
-        let slot = self.slot(id)?;
-        if let Some(now) = self.end_plainly(slot, id.generation, &from, |seen| seen.ended(End::Confirmed)) {
-            step(Step::Ended);
-            if let Some(item) = slot.plain() {
-                let lane = self.settle_plain(id, item, End::Confirmed, true);
-                step(Step::Settled);
-                self.slab.give_back_place(lane, id.slot, slot, now);
-                return Ok(());
-            }
-            self.settle_rest(id, slot, None, End::Confirmed, now);
-            return Ok(());
-        }
-        self.confirm_judged(id, slot, &from)
-    }
-
-    /// A confirm that is not plain: in another phase, late, or in somebody's way.
-    #[cold]
-    fn confirm_judged(&self, id: ReservationId, slot: &Slot, from: &dyn Fn(Phase) -> bool) -> Result<(), Lost> {
-        let policy = self.settings.pending_policy;
-        let rule = |seen: Snapshot, now| seen.end(id.generation, now, policy, from, End::Confirmed);
+        let (slot, policy) = (self.slot(id)?, self.settings.pending_policy);
+        let rule = |seen: Snapshot, now| seen.end(id.generation(), now, policy, &from, End::Confirmed);
         let (before, now) = self.decide(slot, rule)?;
-        step(Step::Ended);
-        self.settle_rest(id, slot, Some(before), End::Confirmed, now);
-        Ok(())
-    }
-
-    /// What a confirmed reservation that is not plain held is settled, and its slot goes back.
-    #[cold]
-    fn settle_rest(&self, id: ReservationId, slot: &Slot, judged: Option<Snapshot>, end: End, now: u64) {
         let body = slot.body(now);
-        if let Some(before) = judged {
-            self.tell_of_review(id, before, body.channel, now);
-        }
-        self.settle_ended(id, &body, end, true);
+        step(Step::Ended);
+        self.tell_of_review(id, before, body.channel, now);
+        self.settle_ended(id, &body, End::Confirmed, true);
         step(Step::Settled);
         self.finish(id, &body, now);
-    }
-
-    /// R1 for the common case: reserved, in time, and nobody else at it. `None`: nothing was done. Else the time
-    /// it was judged by; what it held is now the caller's to settle.
-    #[inline]
-    fn end_plainly(
-        &self,
-        slot: &Slot,
-        generation: u32,
-        from: &impl Fn(Phase) -> bool,
-        next: impl Fn(Snapshot) -> Snapshot,
-    ) -> Option<u64> {
-        let seen = slot.snapshot();
-        let now = self.time.judging(seen);
-        let plain = seen.plainly_reserved(generation, now) && from(Phase::Reserved) && !self.time.is_behind();
-        (plain && slot.change(seen, next(seen))).then_some(now)
-    }
-
-    /// [`settle_ended`](Self::settle_ended) of one item of no channel.
-    #[inline]
-    fn settle_plain(&self, id: ReservationId, (line, units): (u32, u32), end: End, settled: bool) -> Lane {
-        let lane = self.lane();
-        self.record_on(lane, NO_CHANNEL, Fact::Ended { id, end, units: u64::from(units) });
-        if let Some(counter) = self.counter(StockId::new(line)) {
-            if settled { counter.end(units, 0) } else { counter.end(0, units) }
-        }
-        lane
+        Ok(())
     }
 
     /// A release is `Changing` until its units are back: a refusal that meets it after the deadline
     /// says `contended`, not that the units are gone (P4).
-    #[inline]
     pub(super) fn release_live(&self, id: ReservationId, from: impl Fn(Phase) -> bool) -> Result<(), Lost> {
-        let slot = self.slot(id)?;
-        let broken = on(Break::ReleaseTwice) || on(Break::ReleaseAtOnce) || on(Break::FreeBeforeReturn);
-        if broken {
-            return self.release_judged(id, slot, &from);
-        }
-        if let Some(now) = self.end_plainly(slot, id.generation, &from, Snapshot::moving) {
-            step(Step::Ended);
-            let ended = Snapshot::ended_as(id.generation, End::Released);
-            if let Some(item) = slot.plain() {
-                let lane = self.settle_plain(id, item, End::Released, false);
-                step(Step::Settled);
-                slot.unlock(ended);
-                self.slab.give_back_place(lane, id.slot, slot, now);
-                return Ok(());
-            }
-            let body = slot.body(now);
-            self.settle_ended(id, &body, End::Released, false);
-            step(Step::Settled);
-            slot.unlock(ended);
-            self.finish(id, &body, now);
-            return Ok(());
-        }
-        self.release_judged(id, slot, &from)
-    }
-
-    /// A release that is not plain: in another phase, late, or in somebody's way.
-    #[cold]
-    fn release_judged(&self, id: ReservationId, slot: &Slot, from: &dyn Fn(Phase) -> bool) -> Result<(), Lost> {
-        let policy = self.settings.pending_policy;
+        let (slot, policy) = (self.slot(id)?, self.settings.pending_policy);
         let (before, now) = if on(Break::ReleaseTwice) {
             let now = self.time.now();
-            let locked = slot.update_blind(|seen| seen.lock(id.generation, now, policy, from));
+            let locked = slot.update_blind(|seen| seen.lock(id.generation(), now, policy, &from));
             (locked.map_err(lost)?, now)
         } else {
-            self.decide(slot, |seen, now| seen.lock(id.generation, now, policy, from))?
+            self.decide(slot, |seen, now| seen.lock(id.generation(), now, policy, &from))?
         };
         self.give_up(slot, before, id, now);
         Ok(())
@@ -324,7 +254,7 @@ impl Inventory {
     pub(super) fn release_at_once(&self, id: ReservationId) -> Result<(), Lost> {
         let (slot, policy, now) = (self.slot(id)?, self.settings.pending_policy, self.tick());
         let unpaid = |phase| phase == Phase::Reserved;
-        let before = slot.update(|seen| seen.lock(id.generation, now, policy, unpaid)).map_err(lost)?;
+        let before = slot.update(|seen| seen.lock(id.generation(), now, policy, unpaid)).map_err(lost)?;
         self.give_up(slot, before, id, now);
         Ok(())
     }
@@ -332,7 +262,7 @@ impl Inventory {
     fn give_up(&self, slot: &Slot, before: Snapshot, id: ReservationId, now: u64) {
         let freed_early = on(Break::FreeBeforeReturn);
         if freed_early {
-            self.slab.give_back(self.lane(), id.slot, now);
+            self.slab.give_back(self.lane(), id.slot(), now);
         }
         let body = slot.body(now);
         step(Step::Ended);
@@ -367,9 +297,8 @@ impl Inventory {
 
     /// A reservation has ended: tells of it, then moves the counters of all its lines. What gives stock
     /// back is told before the counter rises (P6).
-    #[inline]
     pub(super) fn settle_ended(&self, id: ReservationId, body: &Body, end: End, settled: bool) {
-        let items = self.items_of(id.slot, body);
+        let items = self.items_of(id.slot(), body);
         self.record(body.channel, Fact::Ended { id, end, units: items.units() });
         for item in items.iter() {
             if let Some(counter) = self.counter(item.line) {
@@ -380,15 +309,14 @@ impl Inventory {
     }
 
     /// The slot of an ended reservation goes back, and with it what was kept beside it.
-    #[inline]
     pub(super) fn finish(&self, id: ReservationId, body: &Body, now: u64) {
         if body.has_extra {
-            let removed = self.extras.remove(&id.slot);
+            let removed = self.extras.remove(&id.slot());
             if let Some(owner) = removed.and_then(|(_, extra)| extra.owner) {
                 self.forget_owned(owner, id);
             }
         }
-        self.slab.give_back(self.lane(), id.slot, now);
+        self.slab.give_back(self.lane(), id.slot(), now);
     }
 }
 

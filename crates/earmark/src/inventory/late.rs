@@ -103,9 +103,9 @@ impl Inventory {
         let mut pause = Pause::new();
         loop {
             // Alive, perhaps overdue and not swept yet: its units are still set aside.
-            match slot.update(|seen| seen.end_late(id.generation, now, policy)) {
+            match slot.update(|seen| seen.end_late(id.generation(), now, policy)) {
                 Ok(before) => {
-                    let in_time = before.in_time(id.generation, now, policy).is_ok();
+                    let in_time = before.in_time(id.generation(), now, policy).is_ok();
                     let (end, late) =
                         if in_time { (End::Confirmed, Late::InTime) } else { (End::Reacquired, Late::Reacquired) };
                     let body = slot.body(now);
@@ -118,7 +118,7 @@ impl Inventory {
                 Err(No::Busy) if pause.wait() => continue,
                 Err(no) => return Err(refused(lost(no))),
             }
-            return match slot.update(|seen| seen.reopen(id.generation)) {
+            return match slot.update(|seen| seen.reopen(id.generation())) {
                 Ok(before) => self.reacquire(id, slot, Changing::new(slot, before), now),
                 Err(No::Ended(End::Expired)) => Err(ReacquireError::NotFound { id }), // what it held is forgotten
                 Err(No::Busy | No::Phase(_)) if pause.wait() => continue,
@@ -143,7 +143,7 @@ impl Inventory {
         now: u64,
     ) -> Result<Late, ReacquireError> {
         let body = slot.body(now);
-        let items = self.items_of(id.slot, &body);
+        let items = self.items_of(id.slot(), &body);
         self.take_all(&items).map_err(|refused| match refused {
             TakeRefused::Short(short) => ReacquireError::Short { id, short },
             TakeRefused::Contended(_) => ReacquireError::Contended { id },

@@ -21,7 +21,7 @@ fn stocked(clock: impl Clock + 'static, on_hand: u32) -> (Arc<Inventory>, StockI
     (inventory, tee)
 }
 
-/// The clock leaps between a reserve's first reading and its taking.
+/// The clock leaps between a reserve's first reading and its taking (a plain reserve reads it once).
 #[test]
 fn p5_a_ttl_is_counted_from_where_a_leap_inside_the_call_arrived() {
     for years in [1, 3, 20, 55] {
@@ -33,7 +33,8 @@ fn p5_a_ttl_is_counted_from_where_a_leap_inside_the_call_arrived() {
         clock.at_reading(1, move || {
             let _ = time.advance(YEAR * years);
         });
-        let reserved = inventory.reserve(tee, Quantity::ONE, Ttl::secs(10).unwrap()).unwrap().reserved();
+        let request = ReserveRequest::new(Ttl::secs(10).unwrap()).with_item(tee, Quantity::ONE);
+        let reserved = inventory.reserve_with(&request).unwrap().reserved();
         assert!(inventory.confirm(forgotten).is_err());
         let now = inventory.now();
         assert_eq!(reserved.deadline.since(now), Duration::from_secs(10), "{years} years");

@@ -23,6 +23,7 @@ mod levels;
 mod owners;
 mod parts;
 mod payment;
+mod plain;
 mod replace;
 mod request;
 mod reserve;
@@ -461,16 +462,16 @@ impl Inventory {
 
     #[inline]
     fn id(&self, slot: u32, generation: u32) -> ReservationId {
-        ReservationId { incarnation: self.incarnation, slot, generation }
+        ReservationId::new(self.incarnation, slot, generation)
     }
 
     /// The slot of an id of this inventory.
     #[inline]
     fn slot(&self, id: ReservationId) -> Result<&Slot, Lost> {
-        if id.incarnation != self.incarnation {
+        if id.incarnation() != self.incarnation {
             return Err(Lost::NotFound);
         }
-        self.slab.get(id.slot).ok_or(Lost::NotFound)
+        self.slab.get(id.slot()).ok_or(Lost::NotFound)
     }
 
     /// Applies a rule to a slot, with a time that is good enough for the deadline found there. Waits a

@@ -270,13 +270,13 @@ impl Inventory {
         LOOKS.set(LOOKS.get() + 1);
         let (slot, policy) = (self.slot(id).ok()?, self.settings.pending_policy);
         // What does not count as living must not come to life again (P2).
-        let _ = slot.update(|seen| seen.overdue(id.generation, now, policy));
+        let _ = slot.update(|seen| seen.overdue(id.generation(), now, policy));
         let seen = slot.snapshot();
         let body = slot.body(now);
-        let judged = seen.in_time(id.generation, now, policy);
+        let judged = seen.in_time(id.generation(), now, policy);
         // One that is being changed counts: it may live on.
         let lives = judged.is_ok() || (judged == Err(No::Busy) && seen.standing() == Standing::Changing);
-        lives.then(|| self.items_of(id.slot, &body))
+        lives.then(|| self.items_of(id.slot(), &body))
     }
 
     /// An owner's reservation ended. Does not wait for the book: if it is open, whoever closes it strikes

@@ -174,9 +174,9 @@ impl Inventory {
             let rest = splits
                 .iter()
                 .filter_map(|split| Some(Item { line: split.item.line, quantity: Quantity::new(split.rest).ok()? }));
-            let old = self.extra_of(id.slot).unwrap_or_default();
+            let old = self.extra_of(id.slot()).unwrap_or_default();
             let extra = Extra { items: rest.collect(), ..Extra::clone(&old) };
-            self.extras.insert(id.slot, Arc::new(extra));
+            self.extras.insert(id.slot(), Arc::new(extra));
         } else if let Some(split) = splits.first() {
             changing.slot.fill(Body { units: split.rest, ..body });
         }
@@ -197,10 +197,10 @@ impl Inventory {
     ) -> Result<(Changing<'_>, Body, Items, u64), Lost> {
         let slot = self.slot(id)?;
         let policy = self.settings.pending_policy;
-        let (before, now) = self.decide(slot, |seen, now| seen.lock(id.generation, now, policy, &from))?;
+        let (before, now) = self.decide(slot, |seen, now| seen.lock(id.generation(), now, policy, &from))?;
         let changing = Changing::new(slot, before);
         let body = slot.body(now);
-        let items = self.items_of(id.slot, &body);
+        let items = self.items_of(id.slot(), &body);
         Ok((changing, body, items, now))
     }
 

@@ -186,7 +186,7 @@ impl Inventory {
         };
         let rule = |seen: Snapshot, now: u64| {
             let moved = |current| moved(current, now);
-            let next = seen.move_to(id.generation, now, settings.pending_policy, &from, to, moved)?;
+            let next = seen.move_to(id.generation(), now, settings.pending_policy, &from, to, moved)?;
             let earlier = moved(seen.deadline(now)) < seen.deadline(now);
             Ok(if earlier { next.moving() } else { next })
         };
@@ -200,7 +200,7 @@ impl Inventory {
         if deadline < current {
             // The wheel knows of it before anybody is told (P4).
             step(Step::Moving);
-            self.wheel.push(id.slot, deadline);
+            self.wheel.push(id.slot(), deadline);
             slot.unlock(before.paying(deadline));
         }
         let fact = match before.standing() == Standing::Live(to) {
@@ -215,7 +215,7 @@ impl Inventory {
     pub(super) fn tell_of_review(&self, id: ReservationId, before: Snapshot, channel: u16, now: u64) {
         let pending = before.standing() == Standing::Live(Phase::PaymentPending);
         let policy = self.settings.pending_policy;
-        if pending && before.in_time(id.generation, now, policy) == Ok(Phase::InReview) {
+        if pending && before.in_time(id.generation(), now, policy) == Ok(Phase::InReview) {
             self.record(channel, Fact::Moved { id, phase: Phase::InReview, deadline: 0 });
         }
     }
@@ -289,7 +289,7 @@ mod tests {
         let (inventory, id) = paying(&clock);
         let lock = |inventory: &Inventory| {
             let slot = inventory.slot(id).unwrap();
-            slot.update(|seen| seen.lock(id.generation, 0, Default::default(), |_| true)).unwrap()
+            slot.update(|seen| seen.lock(id.generation(), 0, Default::default(), |_| true)).unwrap()
         };
         let before = lock(&inventory);
         let changing = Arc::downgrade(&inventory);

@@ -79,7 +79,7 @@ impl Inventory {
         };
         let claim = self.claim(now, request.ttl).map_err(ReserveError::from)?;
         let (changing, body, held, _) = self.open_live(old, |phase| phase == Phase::Reserved).map_err(lost)?;
-        if self.extra_of(old.slot).and_then(|extra| extra.owner) != request.owner {
+        if self.extra_of(old.slot()).and_then(|extra| extra.owner) != request.owner {
             return Err(ReplaceError::NotOwner { id: old });
         }
         self.check_caps(book, items, Some(old), now)?;
@@ -110,9 +110,9 @@ impl Inventory {
     /// The old slot goes back; its owner's book is open already.
     fn finish_owned(&self, id: ReservationId, body: &crate::reservation::slot::Body, now: u64) {
         if body.has_extra {
-            self.extras.remove(&id.slot);
+            self.extras.remove(&id.slot());
         }
-        self.slab.give_back(self.lane(), id.slot, now);
+        self.slab.give_back(self.lane(), id.slot(), now);
     }
 }
 

@@ -14,8 +14,9 @@ use std::sync::Arc;
 
 use super::answer::Reserved;
 use super::guard::Guard;
-use super::keys::Told;
+use super::keys;
 use super::owners::OwnerBusy;
+use super::plain::Told;
 use super::request::{Item, ReserveRequest, Shortage};
 use super::time::Time;
 use super::{Extra, Fact, Inventory, NO_CHANNEL, sum_items};
@@ -26,7 +27,7 @@ use crate::quantity::Quantity;
 use crate::reservation::slot::{Body, Slot};
 use crate::seeded::{Break, Step, on, step};
 use crate::sku::StockId;
-use crate::stock::counter::{Counter, Refused, Snapshot as Word};
+use crate::stock::counter::{Counter, Refused};
 use crate::sync::Pause;
 
 /// Looks at a line after a close, for units that come back from a reserve that met it: a microsecond or two.
@@ -88,13 +89,25 @@ impl Inventory {
     /// inside the call (P4); `Contended` decided nothing.
     #[inline]
     pub fn reserve(&self, line: StockId, quantity: Quantity, ttl: Ttl) -> Result<Guard<'_>, ReserveError> {
-        match self.reserve_bare(Item { line, quantity }, ttl) {
-            Ok(reserved) => Ok(Guard::new(self, reserved)),
-            Err(error) => {
-                self.refused(NO_CHANNEL, &error);
-                Err(error)
+        let units = quantity.get();
+        match self.reserve_plain(line, units, ttl.as_millis()).told() {
+            Told::Taken { slot, generation, deadline } => {
+                let (id, deadline) = (self.id(slot, generation), Timestamp::from_millis(deadline));
+                Ok(Guard::new(self, Reserved { id, units: u64::from(units), deadline }))
             }
+            Told::Short { available: 0 } => Err(ReserveError::OutOfStock { line, asked: quantity }),
+            Told::Short { available } => Err(ReserveError::Insufficient { line, asked: quantity, available }),
+            Told::LongWay => match self.reserve_the_long_way(Item { line, quantity }, ttl) {
+                // Field by field: a guard that never lies in memory costs nothing.
+                Ok(Reserved { id, units, deadline }) => Ok(Guard::new(self, Reserved { id, units, deadline })),
+                Err(error) => Err(error),
+            },
         }
+    }
+
+    #[cold]
+    fn reserve_the_long_way(&self, item: Item, ttl: Ttl) -> Result<Reserved, ReserveError> {
+        self.reserve_bare(item, ttl).inspect_err(|error| self.refused(NO_CHANNEL, error))
     }
 
     /// [`reserve`](Self::reserve) by name: one shard of a map more.
@@ -189,10 +202,9 @@ impl Inventory {
     /// For each request [`ReserveError`], as with [`reserve_with`](Self::reserve_with): of that one nothing was
     /// taken, and the others stand.
     pub fn reserve_batch(&self, requests: &[ReserveRequest]) -> Vec<Result<Reserved, ReserveError>> {
-        requests.iter().map(|request| self.serve(request).map(Told::answer)).collect()
+        requests.iter().map(|request| self.serve(request).map(keys::Told::answer)).collect()
     }
 
-    #[inline]
     fn reserve_bare(&self, item: Item, ttl: Ttl) -> Result<Reserved, ReserveError> {
         self.check_ttl(ttl)?;
         self.check_open()?;
@@ -216,7 +228,7 @@ impl Inventory {
         }
     }
 
-    pub(super) fn serve(&self, request: &ReserveRequest) -> Result<Told<Reserved>, ReserveError> {
+    pub(super) fn serve(&self, request: &ReserveRequest) -> Result<keys::Told<Reserved>, ReserveError> {
         let channel = request.channel_number();
         let items = self.check_request(request).inspect_err(|error| self.refused(channel, error))?;
         let fingerprint = || self.fingerprint("reserve", request, &items);
@@ -255,7 +267,6 @@ impl Inventory {
         served.map_err(|busy| owner_busy(busy, items))?
     }
 
-    #[inline(never)]
     fn take(&self, request: &ReserveRequest, items: &[Item]) -> Result<Reserved, ReserveError> {
         match items {
             [item] => self.reserve_one(*item, request.ttl, request.channel_number(), Some(request), request.shortage),
@@ -263,8 +274,7 @@ impl Inventory {
         }
     }
 
-    /// One line: the hot path, and the same with an extra beside it.
-    #[inline(always)]
+    /// One line.
     fn reserve_one(
         &self,
         item: Item,
@@ -285,119 +295,22 @@ impl Inventory {
         let mut asked = quantity;
         let mut pause = Pause::new();
         loop {
-            let seen = counter.snapshot();
             // Sold out is found by a load alone, before a slot is claimed.
-            if let Ok(next) = seen.take(asked.get()) {
-                let item = Item { line, quantity: asked };
-                let reserved = match request {
-                    None if channel == NO_CHANNEL => self.reserve_plain(counter, (seen, next), item, now, ttl)?,
-                    _ => self.reserve_extra(counter, item, now, ttl, channel, request)?,
-                };
-                if let Some(reserved) = reserved {
-                    return Ok(reserved);
+            if counter.snapshot().take(asked.get()).is_ok() {
+                let claim = self.claim(now, ttl)?;
+                step(Step::Claimed);
+                if counter.take(asked.get()).is_ok() {
+                    step(Step::Taken);
+                    if self.is_closed() && !on(Break::CloseBlind) {
+                        counter.end(0, asked.get()); // I3
+                        return Err(ReserveError::Closed);
+                    }
+                    return Ok(self.publish(claim, &[Item { line, quantity: asked }], channel, request));
                 }
-                // What was claimed went back: a sweep of this call's own must not wait for it.
-            }
-            if shortage == Shortage::Refuse
-                && let Some(available) = self.plainly_short(line, counter, asked.get())
-            {
-                return Err(match available {
-                    0 => ReserveError::OutOfStock { line, asked: quantity },
-                    _ => ReserveError::Insufficient { line, asked: quantity, available },
-                });
+                // What was claimed goes back: a sweep of this call's own must not wait for it.
             }
             asked = self.less_or_refuse(counter, Item { line, quantity }, asked, shortage, &mut pause)?;
         }
-    }
-
-    /// Claims a slot, takes the units that were seen, and publishes (I1); one item, of no channel, with nothing
-    /// beside it. `None`: somebody changed the line meanwhile, and what was claimed is given back. Nothing in
-    /// between can panic.
-    #[inline(always)]
-    fn reserve_plain(
-        &self,
-        counter: &Counter,
-        (seen, next): (Word, Word),
-        item: Item,
-        now: u64,
-        ttl: Ttl,
-    ) -> Result<Option<Reserved>, ReserveError> {
-        let lane = self.lane();
-        let (slot, place) = match self.slab.take(lane, now) {
-            Some(taken) => taken,
-            None => self.claim_after_sweep()?,
-        };
-        let now = now.max(self.tick()); // a leap may have been followed since
-        let deadline = now + ttl.as_millis();
-        let generation = place.claim(deadline);
-        if !on(Break::PushLate) {
-            self.wheel.push(slot, deadline);
-        }
-        step(Step::Claimed);
-        if !counter.change_once(seen, next) {
-            place.abandon(generation);
-            self.slab.give_back_unused(lane, slot);
-            return Ok(None);
-        }
-        step(Step::Taken);
-        let (id, units) = (self.id(slot, generation), item.quantity.get());
-        if self.is_closed() && !on(Break::CloseBlind) {
-            counter.end(0, units); // I3
-            place.abandon(generation);
-            self.slab.give_back_unused(lane, slot);
-            return Err(ReserveError::Closed);
-        }
-        place.fill_plain(item.line.raw(), units, now);
-        // After the counter fell, and before anybody can end it.
-        self.record_on(lane, NO_CHANNEL, Fact::Reserved { id, units: u64::from(units), deadline });
-        place.publish(generation, deadline);
-        step(Step::Published);
-        if on(Break::PushLate) {
-            self.wheel.push(slot, deadline);
-        }
-        Ok(Some(Reserved { id, units: u64::from(units), deadline: Timestamp::from_millis(deadline) }))
-    }
-
-    /// The same with a channel, or with something beside it.
-    fn reserve_extra(
-        &self,
-        counter: &Counter,
-        item: Item,
-        now: u64,
-        ttl: Ttl,
-        channel: u16,
-        request: Option<&ReserveRequest>,
-    ) -> Result<Option<Reserved>, ReserveError> {
-        let claim = self.claim(now, ttl)?;
-        step(Step::Claimed);
-        if counter.take(item.quantity.get()).is_err() {
-            return Ok(None);
-        }
-        step(Step::Taken);
-        if self.is_closed() && !on(Break::CloseBlind) {
-            counter.end(0, item.quantity.get()); // I3
-            return Err(ReserveError::Closed);
-        }
-        Ok(Some(self.publish(claim, &[item], channel, request)))
-    }
-
-    /// I2 for the common case, in a few loads: short, no cart midway, and nothing can be due. `None`: a closer
-    /// look is needed.
-    #[inline]
-    fn plainly_short(&self, line: StockId, counter: &Counter, units: u32) -> Option<u32> {
-        if crate::seeded::any() {
-            return None; // the breaks of refusals are in the closer look
-        }
-        let before = self.wheel.earliest()?;
-        let word = counter.snapshot();
-        let bound = before.min(self.wheel.earliest()?);
-        let available = word.available();
-        let quiet = available < units && word.midway() == 0 && !word.retired();
-        if !quiet || self.is_closed() || !self.lines.is_declared(line) {
-            return None;
-        }
-        let now = self.time.toward(bound);
-        (bound > now && !self.time.is_behind()).then_some(available)
     }
 
     /// The units to try next: as many as before, or, where that is wanted, what there is of them.

@@ -197,8 +197,8 @@ impl Inventory {
     #[must_use]
     pub fn get(&self, id: ReservationId) -> Option<Reservation> {
         let now = self.read_clock();
-        let looked = self.look_to_tell(id.slot, self.slot(id).ok()?, now)?;
-        (looked.snapshot.generation() == id.generation).then(|| self.describe(id.slot, &looked, now))?
+        let looked = self.look_to_tell(id.slot(), self.slot(id).ok()?, now)?;
+        (looked.snapshot.generation() == id.generation()).then(|| self.describe(id.slot(), &looked, now))?
     }
 
     /// The reservations that a filter admits, one after the other, in no order that means anything.
@@ -236,7 +236,7 @@ impl Inventory {
         };
         let listed = filter_owner.and_then(|owner| self.owned_by(owner));
         let all = if listed.is_some() { 0..0 } else { 0..self.slab.high_water() };
-        let listed = listed.into_iter().flatten().map(|id| id.slot);
+        let listed = listed.into_iter().flatten().map(|id| id.slot());
         listed.chain(all).filter_map(found)
     }
 
@@ -449,8 +449,8 @@ mod tests {
     #[test]
     fn ids_of_others_are_not_found() {
         let inventory = Inventory::new();
-        let id = ReservationId { incarnation: inventory.incarnation, slot: 7, generation: 1 };
+        let id = ReservationId::new(inventory.incarnation, 7, 1);
         assert_eq!(inventory.get(id), None);
-        assert_eq!(inventory.get(ReservationId { incarnation: !inventory.incarnation, ..id }), None);
+        assert_eq!(inventory.get(ReservationId::new(!inventory.incarnation, 7, 1)), None);
     }
 }

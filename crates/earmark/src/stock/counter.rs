@@ -60,6 +60,12 @@ impl Snapshot {
         RETIRED.of(self.0) == 1
     }
 
+    /// Open, and no cart midway: a shortage here is one.
+    #[inline]
+    pub(crate) const fn is_quiet(self) -> bool {
+        self.0 & (RETIRED.put(0, RETIRED.max()) | MIDWAY.put(0, MIDWAY.max())) == 0
+    }
+
     /// Carts that took from this line and may yet give back.
     pub(crate) const fn midway(self) -> u32 {
         MIDWAY.of(self.0) as u32

@@ -209,7 +209,7 @@ impl<'r> World<'r> {
             _ if dice % 32 < 16 => self.foreign,
             _ => {
                 let incarnation = self.engine.incarnation;
-                ReservationId { incarnation, slot: 1 << 20 | u32::from(dice), generation: 1 }
+                ReservationId::new(incarnation, 1 << 20 | u32::from(dice), 1)
             }
         }
     }
