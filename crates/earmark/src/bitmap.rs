@@ -35,13 +35,13 @@ impl Bitmap {
     }
 
     /// Puts an integer into the set.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn set(&self, index: usize) {
         self.set_word(index / WORD, 1 << (index % WORD));
     }
 
     /// Puts several integers of one word into the set.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn set_word(&self, word: usize, bits: u64) {
         if let Some(word) = self.words.grow(word) {
             // ORDERING: SeqCst: one half of a "mark, then look"; see who calls it.

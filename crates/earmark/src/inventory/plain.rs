@@ -63,6 +63,20 @@ impl Inventory {
     /// Reserves, or refuses for certain.
     #[inline(never)]
     pub(super) fn reserve_plain(&self, line: StockId, units: u32, ttl_ms: u64) -> Plain {
+        match self.lane() {
+            // The lane's kind is known in what is inlined here: plain stores, and no question asked twice.
+            Lane::Own(at) => self.reserve_in(Lane::Own(at), line, units, ttl_ms),
+            shared => self.reserve_plain_shared(shared, line, units, ttl_ms),
+        }
+    }
+
+    #[inline(never)]
+    fn reserve_plain_shared(&self, lane: Lane, line: StockId, units: u32, ttl_ms: u64) -> Plain {
+        self.reserve_in(lane, line, units, ttl_ms)
+    }
+
+    #[inline(always)]
+    fn reserve_in(&self, lane: Lane, line: StockId, units: u32, ttl_ms: u64) -> Plain {
         let _world = on(Break::StopTheWorld).then(crate::seeded::stop_the_world);
         if on(Break::HotAllocation) {
             drop(std::hint::black_box(Box::new(ttl_ms)));
@@ -71,15 +85,14 @@ impl Inventory {
         if self.is_closed() || ttl_ms > self.settings.life_max.as_millis() {
             return Plain::LONG_WAY;
         }
-        let mut seen = counter.snapshot();
+        let seen = counter.snapshot();
         // Sold out is found by a load alone, before a slot is claimed.
-        let Ok(mut next) = seen.take(units) else { return self.refuse_plain(line, counter, units) };
+        let Ok(next) = seen.take(units) else { return self.refuse_plain(lane, line, counter, units) };
         // May panic with the user's clock: nothing is claimed yet.
         let now = self.time.before(ttl_ms);
         if self.time.is_behind() {
             return Plain::LONG_WAY;
         }
-        let lane = self.lane();
         let Some((slot, place)) = self.slab.take(lane, now) else { return Plain::LONG_WAY };
         let now = now.max(self.tick()); // a leap may have been followed since
         let deadline = now + ttl_ms;
@@ -88,17 +101,12 @@ impl Inventory {
             self.wheel.push(slot, deadline); // I1
         }
         step(Step::Claimed);
-        while !counter.change_once(seen, next) {
-            seen = counter.snapshot();
-            next = match seen.take(units) {
-                Ok(next) => next,
-                Err(_) => return self.give_back_claim(lane, slot, place, generation),
-            };
+        let taken = counter.change_once(seen, next) || counter.take(units).is_ok();
+        if taken {
+            step(Step::Taken);
         }
-        step(Step::Taken);
-        if self.is_closed() && !on(Break::CloseBlind) {
-            counter.end(0, units); // I3
-            return self.give_back_claim(lane, slot, place, generation);
+        if !taken || (self.is_closed() && !on(Break::CloseBlind)) {
+            return self.give_back_claim(lane, (slot, place, generation), counter, if taken { units } else { 0 });
         }
         place.fill_plain(line.raw(), units, now);
         // After the counter fell, and before anybody can end it.
@@ -112,9 +120,20 @@ impl Inventory {
         Plain::taken(slot, generation, deadline)
     }
 
-    /// What was claimed goes back: a sweep of this call's own must not wait for it.
+    /// What was claimed goes back, and the units that were taken before a close came (I3): a sweep of this call's
+    /// own must not wait for it.
     #[cold]
-    fn give_back_claim(&self, lane: Lane, slot: u32, place: &Slot, generation: u32) -> Plain {
+    #[inline(never)]
+    fn give_back_claim(
+        &self,
+        lane: Lane,
+        (slot, place, generation): (u32, &Slot, u32),
+        counter: &Counter,
+        units: u32,
+    ) -> Plain {
+        if units > 0 {
+            counter.end(0, units);
+        }
         place.abandon(generation);
         self.slab.give_back_unused(lane, slot);
         Plain::LONG_WAY
@@ -122,7 +141,7 @@ impl Inventory {
 
     /// I2 in a few loads: short, no cart midway, and nothing can be due.
     #[inline(always)]
-    fn refuse_plain(&self, line: StockId, counter: &Counter, units: u32) -> Plain {
+    fn refuse_plain(&self, lane: Lane, line: StockId, counter: &Counter, units: u32) -> Plain {
         if crate::seeded::any() {
             return Plain::LONG_WAY; // the breaks of refusals are in the closer look
         }
@@ -137,13 +156,26 @@ impl Inventory {
         if bound <= now || self.time.is_behind() || self.is_closed() {
             return Plain::LONG_WAY;
         }
-        self.record_on(self.lane(), NO_CHANNEL, Fact::Refused { why: Why::Short });
+        self.record_on(lane, NO_CHANNEL, Fact::Refused { why: Why::Short });
         Plain::short(available)
     }
 
     /// Confirms; `false`: nothing was done.
     #[inline(never)]
     pub(super) fn confirm_plain(&self, slot: u32, generation: u32) -> bool {
+        match self.lane() {
+            Lane::Own(at) => self.confirm_in(Lane::Own(at), slot, generation),
+            shared => self.confirm_plain_shared(shared, slot, generation),
+        }
+    }
+
+    #[inline(never)]
+    fn confirm_plain_shared(&self, lane: Lane, slot: u32, generation: u32) -> bool {
+        self.confirm_in(lane, slot, generation)
+    }
+
+    #[inline(always)]
+    fn confirm_in(&self, lane: Lane, slot: u32, generation: u32) -> bool {
         let _world = on(Break::ConfirmStopsTheWorld).then(crate::seeded::stop_the_world);
         let Some(place) = self.slab.get(slot) else { return false };
         let Some(now) = self.end_plain(place, generation, |seen| seen.ended(End::Confirmed)) else { return false };
@@ -153,7 +185,6 @@ impl Inventory {
             self.settle_rest(slot, place, generation, now);
             return true;
         };
-        let lane = self.lane();
         let id = self.id(slot, generation);
         self.record_on(lane, NO_CHANNEL, Fact::Ended { id, end: End::Confirmed, units: u64::from(units) });
         if let Some(counter) = self.counter(StockId::new(line)) {
@@ -176,6 +207,19 @@ impl Inventory {
     /// units are back.
     #[inline(never)]
     pub(super) fn release_plain(&self, slot: u32, generation: u32) -> bool {
+        match self.lane() {
+            Lane::Own(at) => self.release_in(Lane::Own(at), slot, generation),
+            shared => self.release_plain_shared(shared, slot, generation),
+        }
+    }
+
+    #[inline(never)]
+    fn release_plain_shared(&self, lane: Lane, slot: u32, generation: u32) -> bool {
+        self.release_in(lane, slot, generation)
+    }
+
+    #[inline(always)]
+    fn release_in(&self, lane: Lane, slot: u32, generation: u32) -> bool {
         if on(Break::ReleaseTwice) || on(Break::ReleaseAtOnce) || on(Break::FreeBeforeReturn) {
             return false;
         }
@@ -192,7 +236,6 @@ impl Inventory {
             self.finish(id, &body, now);
             return true;
         };
-        let lane = self.lane();
         // What gives stock back is told before the counter rises (P6).
         self.record_on(lane, NO_CHANNEL, Fact::Ended { id, end: End::Released, units: u64::from(units) });
         if let Some(counter) = self.counter(StockId::new(line)) {

@@ -177,7 +177,7 @@ impl Slab {
     }
 
     /// A slot of one's own (R4), or `None` when every page is in use.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&self, lane: Lane, now: u64) -> Option<(u32, &Slot)> {
         let pages = self.pages_of.get(self.lanes.index(lane))?;
         let Lane::Own(_) = lane else { return self.take_shared(pages, now) };
@@ -185,21 +185,29 @@ impl Slab {
         // with the page.
         let mut seen = pages.word.load(Relaxed);
         if seen & MASK_FULL == 0 {
-            self.flush(pages);
-            let Moved { page, free, move_of: _moving } = self.take_page(pages, now)?;
-            seen = page << MASK_BITS | free;
+            seen = self.refill(pages, now)?;
         }
         let bit = seen & seen.wrapping_neg();
         pages.word.store(seen & !bit, Relaxed);
         self.slot_of(seen, bit)
     }
 
-    #[inline]
+    /// The next page for an own lane, as a word.
+    #[cold]
+    #[inline(never)]
+    fn refill(&self, pages: &LanePages, now: u64) -> Option<u64> {
+        self.flush(pages);
+        let Moved { page, free, move_of: _moving } = self.take_page(pages, now)?;
+        Some(page << MASK_BITS | free)
+    }
+
+    #[inline(always)]
     fn slot_of(&self, word: u64, bit: u64) -> Option<(u32, &Slot)> {
         let slot = (word >> MASK_BITS) as usize * PAGE_LEN + bit.trailing_zeros() as usize;
         Some((slot as u32, self.slots.get(slot)?))
     }
 
+    #[inline(never)]
     fn take_shared(&self, lane: &LanePages, now: u64) -> Option<(u32, &Slot)> {
         let mut seen = lane.word.load(Acquire);
         loop {
@@ -268,11 +276,10 @@ impl Slab {
     }
 
     /// The same of a slot that is at hand.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn give_back_place(&self, lane: Lane, slot: u32, place: &Slot, now: u64) {
         if place.is_worn() {
-            self.retired.fetch_add(1, Relaxed);
-            return;
+            return self.retire();
         }
         let (page, bit) = (slot as usize / PAGE_LEN, 1 << (slot as usize % PAGE_LEN));
         match (lane, self.pages_of.get(self.lanes.index(lane))) {
@@ -285,16 +292,27 @@ impl Slab {
                     self.flush(pages);
                     pages.back.store((page as u64) << MASK_BITS | bit, Relaxed);
                 }
-                pages.back_ended_at.store(now.max(pages.back_ended_at.load(Relaxed)), Relaxed);
+                if pages.back_ended_at.load(Relaxed) < now {
+                    pages.back_ended_at.store(now, Relaxed);
+                }
             }
-            _ => {
-                self.note_end(page, now);
-                self.give_bits(page, bit);
-            }
+            _ => self.give_back_shared(page, bit, now),
         }
     }
 
+    #[cold]
+    fn retire(&self) {
+        self.retired.fetch_add(1, Relaxed);
+    }
+
+    #[inline(never)]
+    fn give_back_shared(&self, page: usize, bit: u64, now: u64) {
+        self.note_end(page, now);
+        self.give_bits(page, bit);
+    }
+
     /// Gives back what waits in an own lane.
+    #[inline(never)]
     fn flush(&self, lane: &LanePages) {
         let back = lane.back.load(Relaxed);
         if back & MASK_FULL == 0 {

@@ -142,7 +142,7 @@ impl Wheel {
 
     /// Makes sure that a published slot is looked at when `deadline` has come. Also after a deadline
     /// moved to an earlier time; not needed when it moved to a later one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, slot: u32, deadline: u64) {
         if deadline >= self.horizon.load(Acquire) {
             self.young.set(slot as usize);
@@ -156,6 +156,7 @@ impl Wheel {
     }
 
     #[cold]
+    #[inline(never)]
     fn push_soon(&self, slot: u32, deadline: u64) {
         self.soon.set(slot as usize);
         // ORDERING: mark, then look (SeqCst), against the sweep: say that it sweeps, then collect (W4).
