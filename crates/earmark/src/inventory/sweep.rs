@@ -16,8 +16,9 @@ use super::keys::FORGET_SWEEP;
 use super::{Fact, Inventory};
 use crate::clock::Timestamp;
 use crate::reservation::phase::{End, Phase};
-use crate::reservation::state::{No, Standing};
+use crate::reservation::state::{No, Plainly, Standing};
 use crate::seeded::{Break, Step, on, step};
+use crate::sku::StockId;
 use crate::sync::Mutex;
 use crate::wheel::{Budget, Judge, Look, Sweep, Swept};
 
@@ -238,11 +239,35 @@ struct Expiry<'a> {
 }
 
 impl Judge for Expiry<'_> {
+    fn foresee(&mut self, slots: impl Iterator<Item = u32> + Clone) {
+        let (slab, lines) = (&self.inventory.slab, &self.inventory.lines);
+        for place in slots.clone().filter_map(|slot| slab.get(slot)) {
+            place.touch();
+        }
+        for place in slots.filter_map(|slot| slab.get(slot)) {
+            if let Some(counter) = lines.counter(StockId::new(place.touch())) {
+                let _ = counter.snapshot();
+            }
+        }
+    }
+
     fn look(&mut self, slot: u32, generation: Option<u32>, now: u64) -> Look {
         let inventory = self.inventory;
         let policy = inventory.settings.pending_policy;
         let Some(place) = inventory.slab.get(slot) else { return Look::Gone };
-        let generation = generation.unwrap_or_else(|| place.snapshot().generation());
+        let seen = place.snapshot();
+        let generation = generation.unwrap_or(seen.generation());
+        match seen.plainly(generation, now) {
+            Plainly::Gone if !crate::seeded::any() => return Look::Gone,
+            Plainly::Live { deadline } => {
+                let born = place.born(now);
+                // Read for this state, if it still stands: else the long way looks again.
+                if place.snapshot() == seen {
+                    return Look::Live { generation, deadline, born };
+                }
+            }
+            _ => {}
+        }
         let ended = if on(Break::ExpireUnchecked) {
             place.update_blind(|seen| seen.expire(generation, now, policy))
         } else {

@@ -132,6 +132,19 @@ impl Slot {
         self.fill(Body { line, units, born, channel: 0, has_extra: false, is_cart: false });
     }
 
+    /// When it was made, as in `body`.
+    #[inline]
+    pub(crate) fn born(&self, now: u64) -> u64 {
+        past(BORN.of(self.origin.load(Acquire)), now)
+    }
+
+    /// Fetches what a sweep will read, and guesses the line. Orders nothing and decides nothing.
+    #[inline]
+    pub(crate) fn touch(&self) -> u32 {
+        let (_state, what, _origin) = (self.state.load(Relaxed), self.what.load(Relaxed), self.origin.load(Relaxed));
+        LINE.of(what) as u32
+    }
+
     /// One try of a change that was decided on `seen`.
     #[inline]
     pub(crate) fn change(&self, seen: Snapshot, next: Snapshot) -> bool {

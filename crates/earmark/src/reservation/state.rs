@@ -128,6 +128,18 @@ pub(crate) enum No {
     Phase(Phase),
 }
 
+/// What a sweep sees at a glance of the two common cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plainly {
+    /// It will not expire: it has ended, or another generation lives there.
+    Gone,
+    /// Reserved, and not due.
+    Live {
+        deadline: u64,
+    },
+    Unclear,
+}
+
 /// One load of the state word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Snapshot(pub(super) u64);
@@ -232,6 +244,19 @@ impl Snapshot {
     pub(crate) fn plainly_reserved(self, generation: u32, now: u64) -> bool {
         let reserved = Self::free(generation).0 | PHASE.put(0, RESERVED);
         self.0 ^ WHEN.of(self.0) == reserved && self.deadline(now) > now
+    }
+
+    /// What [`expire`](Self::expire) would find, where that is plain.
+    #[inline]
+    pub(crate) fn plainly(self, generation: u32, now: u64) -> Plainly {
+        if self.generation() != generation {
+            return Plainly::Gone;
+        }
+        match (PHASE.of(self.0), self.deadline(now)) {
+            (RESERVED, deadline) if deadline > now => Plainly::Live { deadline },
+            (ENDED, _) if WHEN.of(self.0) != EXPIRING => Plainly::Gone,
+            _ => Plainly::Unclear,
+        }
     }
 
     /// Rule: a holder ends it (R1, R2), out of one of these phases.
@@ -381,6 +406,23 @@ mod tests {
             for policy in [PendingPolicy::Review, PendingPolicy::Release] {
                 let in_time = seen.in_time(generation, now, policy) == Ok(Phase::Reserved);
                 prop_assert_eq!(seen.plainly_reserved(generation, now), in_time);
+            }
+        }
+
+        /// A glance says what the rules say.
+        #[test]
+        fn r2_a_glance_says_what_the_rules_say(bits: u64, now in HALF..1u64 << 61, generation in 1u32..4, due in 0u64..5) {
+            let bits = WHEN.put(GENERATION.put(bits, u64::from(generation % 3 + 1)), serial(now + due - 2));
+            for seen in [Snapshot(bits), Snapshot(WHEN.put(bits, due))] {
+                let expire = seen.expire(generation, now, PendingPolicy::Review);
+                match seen.plainly(generation, now) {
+                    Plainly::Gone => prop_assert!(matches!(expire, Err(No::Gone | No::Ended(_))), "{:?}", expire),
+                    Plainly::Live { deadline } => {
+                        prop_assert_eq!((expire, seen.deadline(now)), (Err(No::NotDue), deadline));
+                        prop_assert_eq!(seen.standing(), Standing::Live(Phase::Reserved));
+                    }
+                    Plainly::Unclear => {}
+                }
             }
         }
 

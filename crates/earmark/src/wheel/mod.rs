@@ -47,6 +47,8 @@ pub(crate) const NURSERY_MS: u64 = if cfg!(earmark_loom) { 4 } else { 4_000 };
 /// Time between two nursery passes; a survivor this old goes to the ring.
 const PASS_MS: u64 = NURSERY_MS / 2;
 
+/// Entries that are taken out of the ring together, to be foreseen.
+const TOGETHER: usize = 32;
 /// Entries that a sweep sifts if it put none into the ring itself.
 const SIFT_LOOKS: usize = 512;
 
@@ -72,6 +74,12 @@ pub(crate) enum Look {
 
 /// Answers the wheel's questions; ends what is due.
 pub(crate) trait Judge {
+    /// These will be looked at in a moment: what can be read of them beforehand is read for all together, so that
+    /// the processor waits for memory once, not once for each.
+    fn foresee(&mut self, slots: impl Iterator<Item = u32> + Clone) {
+        let _ = slots;
+    }
+
     /// Looks at a slot (only at this generation, if one is given) and ends it if its time is up.
     fn look(&mut self, slot: u32, generation: Option<u32>, now: u64) -> Look;
 
@@ -284,14 +292,27 @@ impl Sweep<'_> {
     fn sift(&mut self, now: u64, left: &mut Left, judge: &mut impl Judge) {
         let ring = &mut self.state.ring;
         let mut looks = left.budget.looks.saturating_sub(left.looked).min(SIFT_LOOKS).max(2 * left.inserted);
+        let mut together = [(Entry::NONE, 0); TOGETHER];
         while looks > 0 && ring.wants_sifting() {
-            let Some((entry, start)) = ring.sift() else { return };
-            if let Some(deadline) = judge.deadline(entry.slot, entry.generation, now) {
-                let deadline = if on(Break::SiftLate) { deadline + 1 } else { deadline };
-                ring.insert(entry, deadline.max(start)); // W5
+            let mut len = 0;
+            while len < looks.min(TOGETHER) {
+                let Some(sifted) = ring.sift() else { break };
+                together[len] = sifted;
+                len += 1;
             }
-            looks -= 1;
-            left.looked += 1;
+            let sifted = &together[..len];
+            judge.foresee(sifted.iter().map(|(entry, _)| entry.slot));
+            for &(entry, start) in sifted {
+                if let Some(deadline) = judge.deadline(entry.slot, entry.generation, now) {
+                    let deadline = if on(Break::SiftLate) { deadline + 1 } else { deadline };
+                    ring.insert(entry, deadline.max(start)); // W5
+                }
+            }
+            if len == 0 {
+                return;
+            }
+            looks -= len;
+            left.looked += len;
         }
     }
 
@@ -312,8 +333,22 @@ impl Sweep<'_> {
             from = leaf + 1;
         }
         while state.ring.open_next(now) {
-            while let Some(Entry { slot, generation }) = state.ring.pop() {
-                left.settle(state, slot, judge.look(slot, Some(generation), now));
+            let mut together = [Entry::NONE; TOGETHER];
+            loop {
+                let mut len = 0;
+                while len < left.room().min(TOGETHER) {
+                    let Some(entry) = state.ring.pop() else { break };
+                    together[len] = entry;
+                    len += 1;
+                }
+                if len == 0 {
+                    break;
+                }
+                let entries = &together[..len];
+                judge.foresee(entries.iter().map(|entry| entry.slot));
+                for &Entry { slot, generation } in entries {
+                    left.settle(state, slot, judge.look(slot, Some(generation), now));
+                }
                 left.check()?;
             }
         }
@@ -403,6 +438,12 @@ impl Left {
             }
             Look::Busy => state.busy.push(slot),
         }
+    }
+
+    /// Looks that are left, at least one.
+    fn room(&self) -> usize {
+        let looks = self.budget.looks.saturating_sub(self.looked);
+        looks.min(self.budget.ends.saturating_sub(self.ended)).max(1)
     }
 
     fn check(&self) -> ControlFlow<()> {

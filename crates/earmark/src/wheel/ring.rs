@@ -23,6 +23,9 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// No reservation's: generations begin at one.
+    pub(crate) const NONE: Self = Self { slot: 0, generation: 0 };
+
     const fn pack(self) -> u64 {
         (self.slot as u64) << 32 | self.generation as u64
     }
