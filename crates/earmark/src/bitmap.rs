@@ -8,8 +8,8 @@ use crate::paged::{PAGE_LEN, Paged};
 use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use crate::sync::{apart, look};
 
-/// Words that are looked at in one search, at most: at 2 µs as dear as some looks at slots.
-pub(crate) const SEARCH_WORDS: usize = 4_096;
+/// Words that are looked at in one search, at most: 2 µs, as dear as some looks at slots.
+pub(crate) const SEARCH_WORDS: usize = PAGE_LEN;
 
 #[derive(Debug)]
 pub(crate) struct Bitmap {
@@ -51,19 +51,18 @@ impl Bitmap {
 
     /// The first word at or after `from` with marks, if one is near.
     pub(crate) fn search(&self, from: usize) -> Search {
-        let (mut at, mut looked) = (from, 0);
+        let mut at = from;
         while at < self.len {
-            let Some(word) = self.words.get(at) else {
+            let Some(words) = self.words.rest_of_page(at) else {
                 at = (at / PAGE_LEN + 1) * PAGE_LEN; // nothing of that page was ever marked
                 continue;
             };
-            if looked == SEARCH_WORDS {
-                return Search::At(at);
-            }
-            if look(word) != 0 {
-                return Search::Found(at);
-            }
-            (at, looked) = (at + 1, looked + 1);
+            let words = &words[..words.len().min(self.len - at)];
+            return match words.iter().position(|word| look(word) != 0) {
+                Some(found) => Search::Found(at + found),
+                None if at + words.len() < self.len => Search::At(at + words.len()),
+                None => Search::End,
+            };
         }
         Search::End
     }

@@ -44,6 +44,12 @@ impl<T> Paged<T> {
         Some(&page[index & (PAGE_LEN - 1)])
     }
 
+    /// The elements from this one to the end of its page, or `None` where no page was ever claimed.
+    pub(crate) fn rest_of_page(&self, index: usize) -> Option<&[T]> {
+        let page = self.pages.get(index >> PAGE_BITS)?.get()?;
+        page.get(index & (PAGE_LEN - 1)..)
+    }
+
     /// The element, its page made if need be; `None` past the cap.
     #[inline]
     pub(crate) fn grow(&self, index: usize) -> Option<&T> {

@@ -31,6 +31,13 @@ pub(crate) struct Settings {
     pub(crate) sweep_budget: usize,
 }
 
+impl Settings {
+    /// Whether an expired reservation can be taken up again by a late payment.
+    pub(crate) fn remembers_expired(&self) -> bool {
+        self.expired_capacity > 0 && !self.expired_retention.is_zero()
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         let lanes = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(LANES_MAX));

@@ -13,10 +13,12 @@ use std::collections::VecDeque;
 use crossbeam::queue::SegQueue;
 
 use super::keys::FORGET_SWEEP;
-use super::{Fact, Inventory};
+use super::{Fact, Inventory, NO_CHANNEL};
 use crate::clock::Timestamp;
+use crate::lane::Lane;
 use crate::reservation::phase::{End, Phase};
-use crate::reservation::state::{No, Plainly, Standing};
+use crate::reservation::slot::Slot;
+use crate::reservation::state::{No, Plainly, Snapshot, Standing};
 use crate::seeded::{Break, Step, on, step};
 use crate::sku::StockId;
 use crate::sync::Mutex;
@@ -26,6 +28,8 @@ use crate::wheel::{Budget, Judge, Look, Sweep, Swept};
 pub(super) const HELP: Budget = Budget { looks: 8_192, ends: 256, ahead: 0 };
 /// Sweeps by which a call follows a clock that leapt, each 395 days: 69 years in all.
 const LEAPS_MAX: usize = 64;
+/// Parked reservations that are handled together, so that the processor waits for their memory once.
+const TOGETHER: usize = 32;
 /// Entries of what was taken up again that may lie among the remembered, besides as many as those.
 const PARKED_SPARE: u64 = 64;
 
@@ -71,6 +75,10 @@ struct ParkedSlot {
     slot: u32,
     generation: u32,
     until: u64,
+}
+
+impl ParkedSlot {
+    const NONE: Self = Self { slot: 0, generation: 0, until: 0 };
 }
 
 impl Parked {
@@ -165,8 +173,10 @@ impl Inventory {
 
     fn sweep_with(&self, mut sweep: Sweep<'_>, now: u64, budget: Budget) -> (Advanced, bool) {
         step(Step::Sweeping);
-        let mut judge = Expiry { inventory: self, expired: 0 };
+        let mut judge =
+            Expiry { inventory: self, lane: self.lane(), expired: 0, parked: [ParkedSlot::NONE; TOGETHER], len: 0 };
         let Swept { complete, more, looked } = sweep.run(now, budget, &mut judge);
+        judge.park_all();
         drop(sweep);
         if complete {
             self.time.note_swept(now);
@@ -183,18 +193,36 @@ impl Inventory {
                 queue.push_front(parked);
             }
         }
-        for _ in 0..budget {
-            // One at a time: the lock is not held while a slot is given back.
-            let parked = {
+        let lane = self.lane();
+        let mut left = budget;
+        while left > 0 {
+            // A few at a time: the lock is not held while slots are given back.
+            let mut together = [ParkedSlot::NONE; TOGETHER];
+            let mut len = 0;
+            {
                 let Some(mut queue) = self.parked.queue.try_lock() else { return true };
-                let over = self.slab.parked() > self.settings.expired_capacity as u64;
-                match queue.front() {
-                    Some(first) if over || first.until <= now => queue.pop_front(),
-                    _ => None,
+                let mut over = self.slab.parked().saturating_sub(self.settings.expired_capacity as u64);
+                while len < left.min(TOGETHER) {
+                    match queue.front() {
+                        Some(first) if over > 0 || first.until <= now => over = over.saturating_sub(1),
+                        _ => break,
+                    }
+                    let Some(parked) = queue.pop_front() else { break };
+                    together[len] = parked;
+                    len += 1;
                 }
-            };
-            let Some(parked) = parked else { return true };
-            self.forget(parked, now);
+            }
+            let parked = &together[..len];
+            if parked.is_empty() {
+                return true;
+            }
+            for place in parked.iter().filter_map(|parked| self.slab.foresee(parked.slot)) {
+                place.touch();
+            }
+            for &parked in parked {
+                self.forget(lane, parked, now);
+            }
+            left -= len;
         }
         false
     }
@@ -213,16 +241,16 @@ impl Inventory {
         seen.generation() == parked.generation && remembered
     }
 
-    fn forget(&self, parked: ParkedSlot, now: u64) {
+    fn forget(&self, lane: Lane, parked: ParkedSlot, now: u64) {
         let ParkedSlot { slot, generation, .. } = parked;
         let Some(place) = self.slab.get(slot) else { return };
         match place.update(|seen| seen.forget(generation)) {
             Ok(_) => {
-                if place.body(now).has_extra {
+                if place.has_extra() {
                     self.extras.remove(&slot);
                 }
                 self.slab.unpark();
-                self.slab.give_back(self.lane(), slot, self.time.arrival(now));
+                self.slab.give_back_place(lane, slot, place, self.time.arrival(now));
             }
             // A late payment is taking it up this instant: look again at the next sweep.
             Err(No::Busy) => self.parked.back.push(parked),
@@ -235,7 +263,62 @@ impl Inventory {
 /// Answers the wheel for one sweep.
 struct Expiry<'a> {
     inventory: &'a Inventory,
+    lane: Lane,
     expired: usize,
+    /// What expired and is not in the queue of the parked yet: some are put there together.
+    parked: [ParkedSlot; TOGETHER],
+    len: usize,
+}
+
+impl Drop for Expiry<'_> {
+    fn drop(&mut self) {
+        self.park_all(); // also where the sweep panicked
+    }
+}
+
+impl Expiry<'_> {
+    /// A plain reservation whose time is up gives its unit back; the state is this sweep's alone until `unlock`.
+    fn expire_plain(&mut self, slot: u32, generation: u32, place: &Slot, (line, units): (u32, u32), now: u64) {
+        let inventory = self.inventory;
+        let id = inventory.id(slot, generation);
+        inventory.record_on(self.lane, NO_CHANNEL, Fact::Ended { id, end: End::Expired, units: u64::from(units) });
+        if let Some(counter) = inventory.counter(StockId::new(line)) {
+            counter.end(0, units);
+        }
+        self.unlock_expired(slot, generation, place, now);
+    }
+
+    /// What it held is back, and still readable: from here on a late payment may take it up again.
+    fn unlock_expired(&mut self, slot: u32, generation: u32, place: &Slot, now: u64) {
+        let inventory = self.inventory;
+        self.expired += 1;
+        if inventory.settings.remembers_expired() {
+            inventory.slab.park(); // before anybody can take it up again
+            place.unlock(Snapshot::ended_as(generation, End::Expired));
+            self.park(slot, generation, now);
+        } else {
+            place.unlock(Snapshot::forgotten_as(generation));
+            if place.has_extra() {
+                inventory.extras.remove(&slot);
+            }
+            inventory.slab.give_back_place(self.lane, slot, place, inventory.time.arrival(now));
+        }
+    }
+
+    fn park(&mut self, slot: u32, generation: u32, now: u64) {
+        let retention = self.inventory.settings.expired_retention.as_millis() as u64;
+        let until = self.inventory.time.arrival(now).saturating_add(retention);
+        self.parked[self.len] = ParkedSlot { slot, generation, until };
+        self.len += 1;
+        if self.len == TOGETHER {
+            self.park_all();
+        }
+    }
+
+    fn park_all(&mut self) {
+        let len = std::mem::take(&mut self.len);
+        self.inventory.park(self.lane, &self.parked[..len]);
+    }
 }
 
 impl Judge for Expiry<'_> {
@@ -268,6 +351,15 @@ impl Judge for Expiry<'_> {
             }
             _ => {}
         }
+        let broken = on(Break::ExpireUnchecked) || on(Break::ExpireAtOnce);
+        if seen.plainly_due(generation, now) && !broken && place.change(seen, seen.expiring()) {
+            step(Step::Expired);
+            match place.plain() {
+                Some(held) => self.expire_plain(slot, generation, place, held, now),
+                None => self.expire_rest(slot, generation, place, now),
+            }
+            return Look::Ended;
+        }
         let ended = if on(Break::ExpireUnchecked) {
             place.update_blind(|seen| seen.expire(generation, now, policy))
         } else {
@@ -285,14 +377,8 @@ impl Judge for Expiry<'_> {
                     inventory.record(body.channel, Fact::Moved { id, phase: Phase::InReview, deadline: 0 });
                     return Look::Ended;
                 }
-                self.expired += 1;
                 step(Step::Expired);
-                inventory.settle_ended(id, &body, End::Expired, false);
-                inventory.slab.park(); // before anybody can take it up again
-                if !on(Break::ExpireAtOnce) {
-                    place.unlock(before.ended(End::Expired)); // only now: what it held is back, and still readable
-                }
-                inventory.park(slot, generation, &body, now);
+                self.expire_rest(slot, generation, place, now);
                 Look::Ended
             }
             Err(No::NotDue) => {
@@ -328,28 +414,39 @@ impl Judge for Expiry<'_> {
     }
 }
 
-impl Inventory {
-    /// An expired reservation waits for a late payment, if the settings say so.
-    fn park(&self, slot: u32, generation: u32, body: &crate::reservation::slot::Body, now: u64) {
-        if body.has_extra {
-            let owner = self.extras.get(&slot).and_then(|extra| extra.owner);
-            if let Some(owner) = owner {
-                self.forget_owned(owner, self.id(slot, generation));
-            }
+impl Expiry<'_> {
+    /// A reservation whose time is up, whatever it holds.
+    #[cold]
+    fn expire_rest(&mut self, slot: u32, generation: u32, place: &Slot, now: u64) {
+        let inventory = self.inventory;
+        let (id, body) = (inventory.id(slot, generation), place.body(now));
+        inventory.settle_ended(id, &body, End::Expired, false);
+        // Before the slot can be another's.
+        let owner = if body.has_extra { inventory.extras.get(&slot).and_then(|extra| extra.owner) } else { None };
+        self.unlock_expired(slot, generation, place, now);
+        if let Some(owner) = owner {
+            inventory.forget_owned(owner, id);
         }
-        let until = self.time.arrival(now).saturating_add(self.settings.expired_retention.as_millis() as u64);
-        let parked = ParkedSlot { slot, generation, until };
-        if self.settings.expired_capacity == 0 || self.settings.expired_retention.is_zero() {
-            self.forget(parked, now);
-        } else if let Some(mut queue) = self.parked.queue.lock_bounded() {
-            queue.push_back(parked);
+    }
+}
+
+impl Inventory {
+    /// Expired reservations wait for a late payment.
+    fn park(&self, lane: Lane, parked: &[ParkedSlot]) {
+        if parked.is_empty() {
+            return;
+        }
+        if let Some(mut queue) = self.parked.queue.lock_bounded() {
+            queue.extend(parked);
             // What was taken up again is passed over when its turn comes; but memory follows what is
             // remembered (P10), at a constant cost for each entry.
             if queue.len() as u64 > 2 * self.slab.parked() + PARKED_SPARE {
                 queue.retain(|parked| self.is_parked(parked));
             }
         } else {
-            self.forget(parked, now);
+            for &parked in parked {
+                self.forget(lane, parked, self.tick());
+            }
         }
     }
 }

@@ -165,6 +165,14 @@ impl Slab {
         self.slots.get(slot as usize)
     }
 
+    /// The slot, and what is written when it is given back is fetched too. Orders nothing.
+    pub(crate) fn foresee(&self, slot: u32) -> Option<&Slot> {
+        if let Some(head) = self.pages.get(slot as usize / PAGE_LEN) {
+            let _ = (head.free.load(Relaxed), head.ended_at.load(Relaxed));
+        }
+        self.get(slot)
+    }
+
     /// One past the highest slot ever given out.
     pub(crate) fn high_water(&self) -> u32 {
         let pages = (self.fresh.load(Acquire) as usize).min(self.pages_max);

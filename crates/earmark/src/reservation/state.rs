@@ -212,6 +212,11 @@ impl Snapshot {
         Self::free(generation).ended(end)
     }
 
+    /// An expired reservation of this generation, of which nothing is remembered but that.
+    pub(crate) const fn forgotten_as(generation: u32) -> Self {
+        Self(WHEN.put(Self::ended_as(generation, End::Expired).0, FORGOTTEN))
+    }
+
     /// The phase, if this generation lives; else who was faster.
     fn alive(self, generation: u32) -> Result<Phase, No> {
         if self.generation() != generation {
@@ -244,6 +249,13 @@ impl Snapshot {
     pub(crate) fn plainly_reserved(self, generation: u32, now: u64) -> bool {
         let reserved = Self::free(generation).0 | PHASE.put(0, RESERVED);
         self.0 ^ WHEN.of(self.0) == reserved && self.deadline(now) > now
+    }
+
+    /// Whether [`expire`](Self::expire) would end it out of its first phase: the common case, in few steps.
+    #[inline]
+    pub(crate) fn plainly_due(self, generation: u32, now: u64) -> bool {
+        let reserved = Self::free(generation).0 | PHASE.put(0, RESERVED);
+        self.0 ^ WHEN.of(self.0) == reserved && self.deadline(now) <= now
     }
 
     /// What [`expire`](Self::expire) would find, where that is plain.
@@ -290,7 +302,7 @@ impl Snapshot {
     }
 
     /// Until the sweep has given its units back.
-    const fn expiring(self) -> Self {
+    pub(crate) const fn expiring(self) -> Self {
         Self(WHEN.put(PHASE.put(self.0, ENDED), EXPIRING))
     }
 
@@ -422,6 +434,10 @@ mod tests {
                         prop_assert_eq!(seen.standing(), Standing::Live(Phase::Reserved));
                     }
                     Plainly::Unclear => {}
+                }
+                if seen.plainly_due(generation, now) {
+                    prop_assert_eq!(expire, Ok(seen.expiring()));
+                    prop_assert_eq!(seen.standing(), Standing::Live(Phase::Reserved));
                 }
             }
         }
