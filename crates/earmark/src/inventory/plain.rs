@@ -63,31 +63,40 @@ impl Inventory {
     /// Reserves, or refuses for certain.
     #[inline(never)]
     pub(super) fn reserve_plain(&self, line: StockId, units: u32, ttl_ms: u64) -> Plain {
-        match self.lane() {
-            // The lane's kind is known in what is inlined here: plain stores, and no question asked twice.
-            Lane::Own(at) => self.reserve_in(Lane::Own(at), line, units, ttl_ms),
-            shared => self.reserve_plain_shared(shared, line, units, ttl_ms),
+        let Some(counter) = self.counter(line) else { return Plain::LONG_WAY };
+        let lane = self.lane();
+        // Sold out is found by a load alone, before anything else: all that a refusal costs is here.
+        if counter.snapshot().available() < units {
+            return self.refuse_plain(lane, line, counter, units, ttl_ms);
+        }
+        match lane {
+            // The lane's kind is known in what is inlined there: plain stores, and no question asked twice.
+            Lane::Own(at) => self.reserve_plain_own(at, counter, line, units, ttl_ms),
+            shared => self.reserve_plain_shared(shared, counter, line, units, ttl_ms),
         }
     }
 
     #[inline(never)]
-    fn reserve_plain_shared(&self, lane: Lane, line: StockId, units: u32, ttl_ms: u64) -> Plain {
-        self.reserve_in(lane, line, units, ttl_ms)
+    fn reserve_plain_own(&self, at: usize, counter: &Counter, line: StockId, units: u32, ttl_ms: u64) -> Plain {
+        self.reserve_in(Lane::Own(at), counter, line, units, ttl_ms)
+    }
+
+    #[inline(never)]
+    fn reserve_plain_shared(&self, lane: Lane, counter: &Counter, line: StockId, units: u32, ttl_ms: u64) -> Plain {
+        self.reserve_in(lane, counter, line, units, ttl_ms)
     }
 
     #[inline(always)]
-    fn reserve_in(&self, lane: Lane, line: StockId, units: u32, ttl_ms: u64) -> Plain {
+    fn reserve_in(&self, lane: Lane, counter: &Counter, line: StockId, units: u32, ttl_ms: u64) -> Plain {
         let _world = on(Break::StopTheWorld).then(crate::seeded::stop_the_world);
         if on(Break::HotAllocation) {
             drop(std::hint::black_box(Box::new(ttl_ms)));
         }
-        let Some(counter) = self.counter(line) else { return Plain::LONG_WAY };
         if self.is_closed() || ttl_ms > self.settings.life_max.as_millis() {
             return Plain::LONG_WAY;
         }
         let seen = counter.snapshot();
-        // Sold out is found by a load alone, before a slot is claimed.
-        let Ok(next) = seen.take(units) else { return self.refuse_plain(lane, line, counter, units) };
+        let Ok(next) = seen.take(units) else { return Plain::LONG_WAY };
         // May panic with the user's clock: nothing is claimed yet.
         let now = self.time.before(ttl_ms);
         if self.time.is_behind() {
@@ -141,19 +150,33 @@ impl Inventory {
 
     /// I2 in a few loads: short, no cart midway, and nothing can be due.
     #[inline(always)]
-    fn refuse_plain(&self, lane: Lane, line: StockId, counter: &Counter, units: u32) -> Plain {
-        if crate::seeded::any() {
-            return Plain::LONG_WAY; // the breaks of refusals are in the closer look
-        }
+    fn refuse_plain(&self, lane: Lane, line: StockId, counter: &Counter, units: u32, ttl_ms: u64) -> Plain {
         let Some(before) = self.wheel.earliest() else { return Plain::LONG_WAY };
         let word = counter.snapshot();
         let Some(after) = self.wheel.earliest() else { return Plain::LONG_WAY };
         let (bound, available) = (before.min(after), word.available());
-        if available >= units || !word.is_quiet() || !self.lines.is_declared(line) {
+        let sure = available < units && word.is_quiet() && self.lines.is_declared(line);
+        // The breaks of refusals are in the closer look.
+        if !sure || self.is_closed() || ttl_ms > self.settings.life_max.as_millis() || crate::seeded::any() {
             return Plain::LONG_WAY;
         }
-        let now = self.time.toward(bound);
-        if bound <= now || self.time.is_behind() || self.is_closed() {
+        match (self.time.trusted_before(bound), lane) {
+            (true, Lane::Own(_)) => self.refused_plain(lane, available),
+            _ => self.refuse_by_clock(lane, bound, available),
+        }
+    }
+
+    #[inline(never)]
+    fn refuse_by_clock(&self, lane: Lane, bound: u64, available: u32) -> Plain {
+        if bound <= self.time.toward(bound) {
+            return Plain::LONG_WAY;
+        }
+        self.refused_plain(lane, available)
+    }
+
+    #[inline(always)]
+    fn refused_plain(&self, lane: Lane, available: u32) -> Plain {
+        if self.time.is_behind() {
             return Plain::LONG_WAY;
         }
         self.record_on(lane, NO_CHANNEL, Fact::Refused { why: Why::Short });

@@ -114,6 +114,13 @@ impl Time {
         if trusted > 0 && tick + trusted < deadline { tick } else { self.now() }
     }
 
+    /// Whether the tick alone tells that `deadline` lies ahead (T2).
+    #[inline]
+    pub(crate) fn trusted_before(&self, deadline: u64) -> bool {
+        let trusted = self.trusted_ms.load(Relaxed);
+        trusted > 0 && self.tick() + trusted < deadline
+    }
+
     /// A time from which a deadline `ttl_ms` ahead may be counted.
     #[inline]
     pub(crate) fn before(&self, ttl_ms: u64) -> u64 {
