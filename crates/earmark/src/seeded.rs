@@ -47,6 +47,7 @@ pub(crate) enum Break {
     ConfirmStopsTheWorld,
     AdvanceStopsTheWorld,
     NumberTwice,
+    BackTwice,
 }
 
 /// Every break with the name that `EARMARK_BREAK` takes. `B` numbers are those of the list of seeded
@@ -92,6 +93,7 @@ pub(crate) const ALL: &[(&str, Break)] = &[
     ("L_confirm_stops_the_world", Break::ConfirmStopsTheWorld),
     ("L_advance_stops_the_world", Break::AdvanceStopsTheWorld),
     ("L_number_twice", Break::NumberTwice),
+    ("L_back_twice", Break::BackTwice),
 ];
 
 /// Whether this bug is on.

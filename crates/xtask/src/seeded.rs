@@ -404,6 +404,22 @@ pub(crate) const BREAKS: &[Break] = &[
             "P5: its unit never comes back",
         )],
     },
+    Break {
+        name: "L_number_twice",
+        bug: "the number of a lane is given to two threads",
+        red: &[loom(
+            "reservation::loom_tests::loom_n1_an_own_lane_is_handed_on_whole",
+            "N1: a slot of an own lane, given to two",
+        )],
+    },
+    Break {
+        name: "L_back_twice",
+        bug: "what waits in an own lane is given back, and waits there still",
+        red: &[loom(
+            "reservation::loom_tests::loom_r8_an_own_lane_beside_a_shared_one",
+            "R8: a slot that waited in an own lane is given to two",
+        )],
+    },
 ];
 
 #[cfg(test)]

@@ -136,3 +136,69 @@ fn loom_p2_a_stale_id_never_reaches_the_next_reservation() {
         }
     });
 }
+
+/// N1 and N2: whoever has a lane's number next goes on where the last one stopped, and nobody beside it.
+#[test]
+fn loom_n1_an_own_lane_is_handed_on_whole() {
+    explore("n1_an_own_lane_is_handed_on_whole", Some(3), &["handed on", "apart"], || {
+        let lanes = Lanes::for_cores(1);
+        let slab = Arc::new(Slab::new(Sizes { live: 4, expired: 0, ended: 0, retention_ms: 0, lanes }));
+        let numbers = Arc::new(Numbers::new());
+        let take = |slab: &Slab, numbers: &Numbers| {
+            let number = numbers.take();
+            let (slot, place) = slab.take(Lane::Own(number), 0)?;
+            let generation = place.claim(100);
+            numbers.give_back(number);
+            Some((number, slot, generation))
+        };
+        let Some(first) = take(&slab, &numbers) else { panic!("R6: there is room") };
+        let (their_slab, their_numbers) = (Arc::clone(&slab), Arc::clone(&numbers));
+        let other = thread::spawn(move || take(&their_slab, &their_numbers));
+        let mine = take(&slab, &numbers);
+        let theirs = other.join().unwrap();
+        let (Some(mine), Some(theirs)) = (mine, theirs) else { panic!("R6: there is room for all three") };
+        let mut slots = [first.1, mine.1, theirs.1];
+        slots.sort_unstable();
+        assert!(slots[0] != slots[1] && slots[1] != slots[2], "N1: a slot of an own lane, given to two: {slots:?}");
+        if mine.0 == theirs.0 { "handed on" } else { "apart" }
+    });
+}
+
+/// R8: what ended in an own lane goes back to its page once, whoever takes from that page meanwhile.
+#[test]
+fn loom_r8_an_own_lane_beside_a_shared_one() {
+    explore("r8_an_own_lane_beside_a_shared_one", Some(3), &["again here", "again there"], || {
+        let lanes = Lanes::for_cores(1);
+        let slab = Arc::new(Slab::new(Sizes { live: 1, expired: 0, ended: 0, retention_ms: 0, lanes }));
+        let take = |slab: &Slab, lane: Lane| {
+            let (slot, place) = slab.take(lane, 0)?;
+            Some((slot, place.claim(100)))
+        };
+        let ended = |slab: &Slab, lane: Lane, (slot, generation): (u32, u32)| {
+            if let Some(place) = slab.get(slot) {
+                place.abandon(generation);
+            }
+            slab.give_back(lane, slot, 0);
+        };
+        let own = Lane::Own(0);
+        // A whole page is taken and given back: both slots wait in the lane, which asks for a page next.
+        let whole = [take(&slab, own), take(&slab, own)];
+        whole.into_iter().flatten().for_each(|taken| ended(&slab, own, taken));
+        let other = Arc::clone(&slab);
+        let other = thread::spawn(move || {
+            let lane = Lane::Shared(0);
+            let first = take(&other, lane)?;
+            ended(&other, lane, first);
+            take(&other, lane)
+        });
+        let mine = [take(&slab, own), take(&slab, own)];
+        let theirs = other.join().unwrap();
+        let mut slots: Vec<u32> = mine.into_iter().chain([theirs]).flatten().map(|(slot, _)| slot).collect();
+        assert_eq!(slots.len(), 3, "R6: there is room for all");
+        let there = theirs.is_some_and(|(slot, _)| slot < 2);
+        slots.sort_unstable();
+        slots.dedup();
+        assert_eq!(slots.len(), 3, "R8: a slot that waited in an own lane is given to two");
+        if there { "again there" } else { "again here" }
+    });
+}

@@ -330,7 +330,9 @@ impl Slab {
         self.note_end(page, lane.back_ended_at.load(Relaxed));
         self.give_bits(page, back & MASK_FULL);
         // Only now: who counts slots in between counts these twice as idle, and refuses nobody for it.
-        lane.back.store(0, Relaxed);
+        if !on(Break::BackTwice) {
+            lane.back.store(0, Relaxed);
+        }
         lane.back_ended_at.store(0, Relaxed);
     }
 

@@ -155,7 +155,7 @@ fn loom_p4_refusal_between_a_sweep_and_a_late_take() {
     explore("p4_refusal_between_a_sweep_and_a_late_take", THREE, &["reserved", "contended"], || {
         let world = world([1, 0]);
         let _ = world.reserve(0).unwrap();
-        let (slot, place) = world.inventory.slab.take(Lane::Shared(0), 0).unwrap();
+        let (slot, place) = world.inventory.slab.take(crate::lane::Lane::Shared(0), 0).unwrap();
         place.claim(TTL_MS);
         world.clock.set(TTL_MS);
         // Two calls of two threads, in the one order that matters: a third would make the model too large.
