@@ -64,7 +64,6 @@
 //! None is on by default: `tokio` (`TokioDriver`), `serde`, `metrics` (`Inventory::publish_metrics`),
 //! `tracing` (every change as an event), `quanta` (`QuantaClock`).
 
-mod bitmap;
 mod clock;
 pub mod docs;
 mod error;
@@ -73,6 +72,7 @@ mod lane;
 #[cfg(all(test, earmark_loom))]
 mod loom_explore;
 mod marks;
+mod nursery;
 mod paged;
 mod quantity;
 mod reservation;

@@ -200,7 +200,7 @@ impl Inventory {
         if deadline < current {
             // The wheel knows of it before anybody is told (P4).
             step(Step::Moving);
-            self.wheel.push(id.slot(), deadline);
+            self.wheel.push(&self.slab, id.slot(), deadline);
             slot.unlock(before.paying(deadline));
         }
         let fact = match before.standing() == Standing::Live(to) {

@@ -107,7 +107,7 @@ impl Inventory {
         let deadline = now + ttl_ms;
         let generation = place.claim(deadline);
         if !on(Break::PushLate) {
-            self.wheel.push(slot, deadline); // I1
+            self.wheel.push(&self.slab, slot, deadline); // I1
         }
         step(Step::Claimed);
         let taken = counter.change_once(seen, next) || counter.take(units).is_ok();
@@ -124,7 +124,7 @@ impl Inventory {
         place.publish(generation, deadline);
         step(Step::Published);
         if on(Break::PushLate) {
-            self.wheel.push(slot, deadline);
+            self.wheel.push(&self.slab, slot, deadline);
         }
         Plain::taken(slot, generation, deadline)
     }

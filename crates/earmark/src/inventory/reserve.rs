@@ -433,7 +433,7 @@ impl Inventory {
             published: false,
         };
         if !on(Break::PushLate) {
-            self.wheel.push(slot, deadline);
+            self.wheel.push(&self.slab, slot, deadline);
         }
         Ok(claim)
     }
@@ -473,7 +473,7 @@ impl Inventory {
         claim.place.publish(claim.generation, deadline);
         step(Step::Published);
         if on(Break::PushLate) {
-            self.wheel.push(claim.slot, deadline);
+            self.wheel.push(&self.slab, claim.slot, deadline);
         }
         Reserved { id, units: units_all, deadline: Timestamp::from_millis(deadline) }
     }

@@ -175,7 +175,7 @@ impl Inventory {
         step(Step::Sweeping);
         let mut judge =
             Expiry { inventory: self, lane: self.lane(), expired: 0, parked: [ParkedSlot::NONE; TOGETHER], len: 0 };
-        let Swept { complete, more, looked } = sweep.run(now, budget, &mut judge);
+        let Swept { complete, more, looked } = sweep.run(now, budget, &self.slab, &mut judge);
         judge.park_all();
         drop(sweep);
         if complete {

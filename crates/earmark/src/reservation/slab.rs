@@ -31,18 +31,23 @@ use crossbeam::utils::CachePadded;
 use super::slot::Slot;
 use crate::lane::{Lane, Lanes};
 use crate::marks::Marks;
+use crate::nursery::{Nursery, Search};
 use crate::paged::Paged;
 use crate::seeded::{Break, on};
-use crate::sync::apart;
 use crate::sync::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
+use crate::sync::{apart, look};
 // Counts and hints that order nothing: loom need not explore them.
 use std::sync::atomic::AtomicU64 as Hint;
 
 /// Slots of a page.
 pub(crate) const PAGE_LEN: usize = if cfg!(earmark_loom) { 2 } else { 32 };
+/// Pages that are made at once.
+const BLOCK_LEN: usize = if cfg!(earmark_loom) { 2 } else { 128 };
+/// Pages that one search of the nursery looks at: 5 µs, as dear as some looks at slots.
+const SEARCH_PAGES: usize = 512;
 /// Slots of a page that must be free before it is handed out again.
 const PAGE_REUSE_MIN: u32 = if cfg!(earmark_loom) { 1 } else { 8 };
 /// Slots in use are counted one page after the other only in slabs of up to so many pages.
@@ -58,11 +63,24 @@ const MASK_BITS: u32 = 32;
 const MASK_FULL: u64 = (1 << PAGE_LEN) - 1;
 const _: () = assert!(PAGE_LEN <= MASK_BITS as usize);
 
+/// Slots, and before them what is written when they are taken and given back: lines of memory that no other page
+/// shares. Two lanes, each on a page of its own, never meet.
 #[derive(Debug)]
-struct PageHead {
+#[repr(align(64))]
+struct Page {
     free: AtomicU64,
+    /// A bit for each slot that the nursery has not looked at yet.
+    young: AtomicU64,
     /// When a slot of the page last ended, on the engine's clock.
     ended_at: Hint,
+    slots: [Slot; PAGE_LEN],
+}
+
+impl Page {
+    fn new() -> Self {
+        let slots = std::array::from_fn(|_| Slot::new());
+        Self { free: apart(0), young: apart(0), ended_at: Hint::new(0), slots }
+    }
 }
 
 #[derive(Debug)]
@@ -79,8 +97,7 @@ struct LanePages {
 
 #[derive(Debug)]
 pub(crate) struct Slab {
-    slots: Paged<Slot>,
-    pages: Paged<PageHead>,
+    pages: Paged<Page, BLOCK_LEN>,
     reusable: Marks,
     /// Slots that wait in `reusable`, in whole groups of `PAGE_REUSE_MIN`.
     waiting: Hint,
@@ -136,8 +153,7 @@ impl Slab {
         };
         let pages_max = sizes.pages();
         Self {
-            slots: Paged::new(pages_max * PAGE_LEN, Slot::new),
-            pages: Paged::new(pages_max, || PageHead { free: apart(0), ended_at: Hint::new(0) }),
+            pages: Paged::new(pages_max, Page::new),
             reusable: Marks::new(pages_max),
             waiting: Hint::new(0),
             parked: Hint::new(0),
@@ -162,15 +178,15 @@ impl Slab {
     /// A slot, if it was ever used.
     #[inline]
     pub(crate) fn get(&self, slot: u32) -> Option<&Slot> {
-        self.slots.get(slot as usize)
+        let page = self.pages.get(slot as usize / PAGE_LEN)?;
+        Some(&page.slots[slot as usize % PAGE_LEN])
     }
 
     /// The slot, and what is written when it is given back is fetched too. Orders nothing.
     pub(crate) fn foresee(&self, slot: u32) -> Option<&Slot> {
-        if let Some(head) = self.pages.get(slot as usize / PAGE_LEN) {
-            let _ = (head.free.load(Relaxed), head.ended_at.load(Relaxed));
-        }
-        self.get(slot)
+        let page = self.pages.get(slot as usize / PAGE_LEN)?;
+        let _ = (page.free.load(Relaxed), page.ended_at.load(Relaxed));
+        Some(&page.slots[slot as usize % PAGE_LEN])
     }
 
     /// One past the highest slot ever given out.
@@ -211,8 +227,8 @@ impl Slab {
 
     #[inline(always)]
     fn slot_of(&self, word: u64, bit: u64) -> Option<(u32, &Slot)> {
-        let slot = (word >> MASK_BITS) as usize * PAGE_LEN + bit.trailing_zeros() as usize;
-        Some((slot as u32, self.slots.get(slot)?))
+        let (page, at) = ((word >> MASK_BITS) as usize, bit.trailing_zeros() as usize % PAGE_LEN);
+        Some(((page * PAGE_LEN + at) as u32, &self.pages.get(page)?.slots[at]))
     }
 
     #[inline(never)]
@@ -279,7 +295,7 @@ impl Slab {
     /// Gives an ended slot back. Its state stays readable until the page is handed out again.
     #[inline]
     pub(crate) fn give_back(&self, lane: Lane, slot: u32, now: u64) {
-        let Some(place) = self.slots.get(slot as usize) else { return };
+        let Some(place) = self.get(slot) else { return };
         self.give_back_place(lane, slot, place, now);
     }
 
@@ -407,7 +423,7 @@ impl Slab {
     }
 
     fn count_in_use(&self, pages: usize) -> u64 {
-        let in_page = |page| self.pages.get(page).map_or(0, |head: &PageHead| head.free.load(Relaxed).count_ones());
+        let in_page = |page| self.pages.get(page).map_or(0, |head: &Page| head.free.load(Relaxed).count_ones());
         let in_pages: u64 = (0..pages).map(|page| u64::from(in_page(page))).sum();
         let count = |word: &AtomicU64| u64::from((word.load(Relaxed) & MASK_FULL).count_ones());
         let in_lanes: u64 = self.pages_of.iter().map(|lane| count(&lane.word) + count(&lane.back)).sum();
@@ -428,10 +444,7 @@ impl Slab {
         if (self.fresh.load(Relaxed) as usize) < self.pages_max {
             let moving = self.begin_move();
             let page = self.fresh.fetch_add(1, AcqRel);
-            let first = page as usize * PAGE_LEN;
             if (page as usize) < self.pages_max {
-                self.slots.grow(first)?;
-                self.slots.grow(first + PAGE_LEN - 1)?;
                 self.pages.grow(page as usize)?;
                 return Some(Moved { page, free: MASK_FULL, move_of: moving });
             }
@@ -473,6 +486,27 @@ impl Slab {
                 return Some(Moved { page: page as u64, free, move_of: moving });
             }
         }
+    }
+}
+
+/// The marks of the young lie in the pages: who takes a slot has that line at hand.
+impl Nursery for Slab {
+    const WIDTH: usize = PAGE_LEN;
+
+    #[inline]
+    fn word(&self, word: usize) -> Option<&AtomicU64> {
+        Some(&self.pages.get(word)?.young)
+    }
+
+    fn search(&self, from: usize) -> Search {
+        let end = (self.fresh.load(Acquire) as usize).min(self.pages_max);
+        let until = end.min(from.saturating_add(SEARCH_PAGES));
+        for page in from..until {
+            if self.pages.get(page).is_some_and(|page| look(&page.young) != 0) {
+                return Search::Found(page);
+            }
+        }
+        if until < end { Search::At(until) } else { Search::End }
     }
 }
 

@@ -5,6 +5,7 @@ use loom::thread;
 
 use super::{Budget, Judge, Look, NURSERY_MS, PASS_MS, Wheel};
 use crate::loom_explore::explore;
+use crate::nursery::Flat;
 use crate::sync::atomic::{
     AtomicU64,
     Ordering::{Acquire, Release},
@@ -44,24 +45,25 @@ impl Judge for OneSlot {
 fn push_beside_sweep(name: &str, bound: Option<usize>, outcomes: &[&'static str], deadline: u64, sweep_at: u64) {
     explore(name, bound, outcomes, move || {
         let wheel = Arc::new(Wheel::new(2, 0));
+        let young = Arc::new(Flat::new(2));
         let published = Arc::new(AtomicU64::new(0));
         let pusher = {
-            let (wheel, published) = (Arc::clone(&wheel), Arc::clone(&published));
+            let (wheel, young, published) = (Arc::clone(&wheel), Arc::clone(&young), Arc::clone(&published));
             thread::spawn(move || {
                 published.store(deadline, Release);
-                wheel.push(1, deadline);
+                wheel.push(&*young, 1, deadline);
             })
         };
         let mut judge = OneSlot { deadline: Arc::clone(&published), expired_at: None };
         if let Some(mut sweep) = wheel.try_sweep() {
-            let _ = sweep.run(sweep_at, AMPLE, &mut judge);
+            let _ = sweep.run(sweep_at, AMPLE, &*young, &mut judge);
         }
         pusher.join().unwrap();
         if judge.expired_at.is_some() {
             "ended"
         } else {
             assert!(!wheel.settled(deadline), "due, and the bound does not say so (W4)");
-            let swept = wheel.try_sweep().unwrap().run(deadline, NO_MORE_THAN_DUE, &mut judge);
+            let swept = wheel.try_sweep().unwrap().run(deadline, NO_MORE_THAN_DUE, &*young, &mut judge);
             assert!(swept.complete);
             assert!(judge.expired_at.is_some(), "due, and no sweep finds it (W3)");
             "later"

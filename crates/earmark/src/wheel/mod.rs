@@ -33,8 +33,8 @@ use std::ops::ControlFlow;
 
 use ring::{Entry, Ring};
 
-use crate::bitmap::{Bitmap, SEARCH_WORDS, Search};
 use crate::marks::{Marks, WORD};
+use crate::nursery::{Nursery, SEARCH_LOOKS, Search};
 use crate::seeded::{Break, on};
 use crate::sync::atomic::{
     AtomicU64,
@@ -113,7 +113,6 @@ pub(crate) struct Swept {
 
 #[derive(Debug)]
 pub(crate) struct Wheel {
-    young: Bitmap,
     soon: Marks,
     horizon: AtomicU64,
     earliest: AtomicU64,
@@ -139,21 +138,17 @@ impl Wheel {
         let horizon = now.saturating_add(NURSERY_MS).min(BOUND_MAX);
         let state =
             State { ring: Ring::new(now), busy: Vec::new(), pass_due: now + PASS_MS, pass_at: None, pass_floor: 0 };
-        Self {
-            young: Bitmap::new(slots),
-            soon: Marks::new(slots),
-            horizon: apart(horizon),
-            earliest: apart(horizon),
-            state: Mutex::new(state),
-        }
+        Self { soon: Marks::new(slots), horizon: apart(horizon), earliest: apart(horizon), state: Mutex::new(state) }
     }
 
     /// Makes sure that a published slot is looked at when `deadline` has come. Also after a deadline
     /// moved to an earlier time; not needed when it moved to a later one.
     #[inline(always)]
-    pub(crate) fn push(&self, slot: u32, deadline: u64) {
-        if deadline >= self.horizon.load(Acquire) {
-            self.young.set(slot as usize);
+    pub(crate) fn push<N: Nursery>(&self, nursery: &N, slot: u32, deadline: u64) {
+        if deadline >= self.horizon.load(Acquire)
+            && let Some(word) = nursery.word(slot as usize / N::WIDTH)
+        {
+            word.fetch_or(1 << (slot as usize % N::WIDTH), SeqCst);
             // ORDERING: mark, then look (SeqCst), against the pass: raise the horizon, then collect.
             // Without the second look a pass that began in between misses this one (W3).
             if on(Break::HorizonOnce) || deadline >= look(&self.horizon) {
@@ -231,12 +226,12 @@ pub(crate) struct Sweep<'a> {
 impl Sweep<'_> {
     /// Judges everything due at `now`, within the budget; what is left of it goes to the nursery pass, and to
     /// dropping what has ended from the ring (P10).
-    pub(crate) fn run(&mut self, now: u64, budget: Budget, judge: &mut impl Judge) -> Swept {
+    pub(crate) fn run(&mut self, now: u64, budget: Budget, young: &impl Nursery, judge: &mut impl Judge) -> Swept {
         let mut left = Left { budget, looked: 0, ended: 0, inserted: 0 };
-        let due = if self.wheel.settled(now) { Due::Done } else { self.run_due(now, &mut left, judge) };
+        let due = if self.wheel.settled(now) { Due::Done } else { self.run_due(now, &mut left, young, judge) };
         let (mut complete, more) = (due == Due::Done, due == Due::More);
         if complete && budget.ahead > 0 {
-            self.run_ahead(now, &mut left, judge);
+            self.run_ahead(now, &mut left, young, judge);
             complete = self.state.busy.is_empty();
         }
         self.sift(now, &mut left, judge);
@@ -245,25 +240,25 @@ impl Sweep<'_> {
 
     /// A part of the nursery pass before it is needed. The bound stands meanwhile: it is at or below the floor
     /// (W6), and so at or below the deadline of whatever moves to the ring.
-    fn run_ahead(&mut self, now: u64, left: &mut Left, judge: &mut impl Judge) {
+    fn run_ahead(&mut self, now: u64, left: &mut Left, young: &impl Nursery, judge: &mut impl Judge) {
         let state = &mut *self.state;
         if state.pass_at.is_none() && now < state.pass_due {
             return;
         }
         let looks = left.budget.looks;
         left.budget.looks = looks.min(left.looked + left.budget.ahead);
-        let _ = Self::pass(self.wheel, state, now, left, judge);
+        let _ = Self::pass(self.wheel, state, now, left, young, judge);
         left.budget.looks = looks;
         if !state.busy.is_empty() {
             self.wheel.earliest.store(SWEEPING, SeqCst);
         }
     }
 
-    fn run_due(&mut self, now: u64, left: &mut Left, judge: &mut impl Judge) -> Due {
+    fn run_due(&mut self, now: u64, left: &mut Left, young: &impl Nursery, judge: &mut impl Judge) -> Due {
         // Never behind the ring: what was due for the last sweep is due for this one.
         let now = now.max(self.state.ring.now());
         self.wheel.earliest.store(SWEEPING, SeqCst);
-        while let ControlFlow::Continue(()) = self.round(now, left, judge) {
+        while let ControlFlow::Continue(()) = self.round(now, left, young, judge) {
             if !self.state.busy.is_empty() {
                 return Due::Busy;
             }
@@ -317,7 +312,7 @@ impl Sweep<'_> {
     }
 
     /// Each place once; `Break` when the budget is used up.
-    fn round(&mut self, now: u64, left: &mut Left, judge: &mut impl Judge) -> ControlFlow<()> {
+    fn round(&mut self, now: u64, left: &mut Left, young: &impl Nursery, judge: &mut impl Judge) -> ControlFlow<()> {
         let state = &mut *self.state;
         let looked = left.looked;
         for slot in std::mem::take(&mut state.busy) {
@@ -327,7 +322,7 @@ impl Sweep<'_> {
         let mut from = 0;
         while let Some(leaf) = self.wheel.soon.next(from) {
             left.check()?;
-            for slot in slots_of(leaf, self.wheel.soon.take_word(leaf)) {
+            for slot in slots_of(leaf * WORD, self.wheel.soon.take_word(leaf)) {
                 left.settle(state, slot, judge.look(slot, None, now));
             }
             from = leaf + 1;
@@ -353,13 +348,20 @@ impl Sweep<'_> {
             }
         }
         if state.floor(self.wheel) <= now {
-            return Self::pass(self.wheel, state, now, left, judge); // what is young may be due
+            return Self::pass(self.wheel, state, now, left, young, judge); // what is young may be due
         }
         ControlFlow::Continue(())
     }
 
     /// The nursery pass, begun or gone on with.
-    fn pass(wheel: &Wheel, state: &mut State, now: u64, left: &mut Left, judge: &mut impl Judge) -> ControlFlow<()> {
+    fn pass<N: Nursery>(
+        wheel: &Wheel,
+        state: &mut State,
+        now: u64,
+        left: &mut Left,
+        young: &N,
+        judge: &mut impl Judge,
+    ) -> ControlFlow<()> {
         let mut from = match state.pass_at {
             Some(from) => from,
             None => {
@@ -373,10 +375,10 @@ impl Sweep<'_> {
         state.pass_at = Some(from);
         let horizon = wheel.horizon.load(Acquire);
         loop {
-            let leaf = match wheel.young.search(from) {
+            let leaf = match young.search(from) {
                 Search::End => break,
                 Search::At(at) => {
-                    left.looked += SEARCH_WORDS / WORD;
+                    left.looked += SEARCH_LOOKS;
                     (state.pass_at, from) = (Some(at), at);
                     left.check()?;
                     continue;
@@ -386,17 +388,20 @@ impl Sweep<'_> {
             state.pass_at = Some(leaf);
             left.check()?;
             let mut still_young = 0;
-            for slot in slots_of(leaf, wheel.young.take_word(leaf)) {
+            let taken = young.word(leaf).map_or(0, |word| word.swap(0, SeqCst));
+            for slot in slots_of(leaf * N::WIDTH, taken) {
                 match judge.look(slot, None, now) {
                     Look::Live { deadline, born, .. } if deadline >= horizon && born.saturating_add(PASS_MS) > now => {
                         left.looked += 1;
-                        still_young |= 1 << (slot as usize % WORD);
+                        still_young |= 1 << (slot as usize % N::WIDTH);
                     }
                     other => left.settle(state, slot, other),
                 }
             }
-            if still_young != 0 {
-                wheel.young.set_word(leaf, still_young);
+            if still_young != 0
+                && let Some(word) = young.word(leaf)
+            {
+                word.fetch_or(still_young, SeqCst);
             }
             from = leaf + 1;
         }
@@ -454,26 +459,29 @@ impl Left {
     }
 }
 
-/// The slots of a word of marks.
-fn slots_of(leaf: usize, mut bits: u64) -> impl Iterator<Item = u32> {
+/// The slots of a word of marks, which begins at `first`.
+fn slots_of(first: usize, mut bits: u64) -> impl Iterator<Item = u32> {
     std::iter::from_fn(move || {
         let bit = bits.trailing_zeros();
         bits &= bits.wrapping_sub(1);
-        (bit < u64::BITS).then(|| (leaf * WORD) as u32 + bit)
+        (bit < u64::BITS).then(|| first as u32 + bit)
     })
 }
 
 #[cfg(all(test, not(earmark_loom)))]
 mod tests {
     use std::collections::BTreeMap;
+    use std::rc::Rc;
 
     use proptest::prelude::*;
 
     use super::*;
+    use crate::nursery::Flat;
 
     /// Slots with a deadline each; ends what is due.
     #[derive(Default)]
     struct Slots {
+        young: Option<Rc<Flat>>,
         live: BTreeMap<u32, (u64, u64)>,
         ended: Vec<(u32, u64)>,
     }
@@ -496,8 +504,15 @@ mod tests {
         }
     }
 
+    impl Slots {
+        fn young(&mut self) -> Rc<Flat> {
+            Rc::clone(self.young.get_or_insert_with(|| Rc::new(Flat::new(1 << 17))))
+        }
+    }
+
     fn sweep(wheel: &Wheel, now: u64, budget: Budget, slots: &mut Slots) -> Swept {
-        wheel.try_sweep().unwrap().run(now, budget, slots)
+        let young = slots.young();
+        wheel.try_sweep().unwrap().run(now, budget, &*young, slots)
     }
 
     const SLOTS: u32 = 1_000;
@@ -517,7 +532,7 @@ mod tests {
                         for slot in slot..SLOTS.min(slot + 70) {
                             if let std::collections::btree_map::Entry::Vacant(free) = slots.live.entry(slot) {
                                 free.insert((now + ttl, now));
-                                wheel.push(slot, now + ttl);
+                                wheel.push(&*slots.young(), slot, now + ttl);
                             }
                         }
                     }
@@ -549,7 +564,7 @@ mod tests {
         for slot in 0..=YOUNG {
             let deadline = if slot == YOUNG { 2_050 } else { 60_000 };
             slots.live.insert(slot, (deadline, 0));
-            wheel.push(slot, deadline);
+            wheel.push(&*slots.young(), slot, deadline);
         }
         for now in 1..=2_100 {
             let swept = sweep(&wheel, now, budget, &mut slots);

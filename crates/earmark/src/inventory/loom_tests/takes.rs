@@ -161,7 +161,7 @@ fn loom_p4_refusal_between_a_sweep_and_a_late_take() {
         // Two calls of two threads, in the one order that matters: a third would make the model too large.
         let others = move |w: &World| {
             let _ = w.inventory.sweep();
-            w.inventory.wheel.push(slot, TTL_MS);
+            w.inventory.wheel.push(&w.inventory.slab, slot, TTL_MS);
             let _ = w.inventory.counter(w.lines[0]).unwrap().take(1);
         };
         let ((), reserved) = race(&world, others, |w| w.reserve(0));
