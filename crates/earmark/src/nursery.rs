@@ -13,8 +13,20 @@ pub(crate) trait Nursery {
     /// A word of marks, if its slots were ever used.
     fn word(&self, word: usize) -> Option<&AtomicU64>;
 
+    /// Where a slot is marked.
+    fn mark(&self, slot: u32) -> Option<Mark<'_>> {
+        Some(Mark { word: self.word(slot as usize / Self::WIDTH)?, bit: 1 << (slot as usize % Self::WIDTH) })
+    }
+
     /// The first word at or after `from` with marks, if one is near. A mark whose setting has returned is found.
     fn search(&self, from: usize) -> Search;
+}
+
+/// Where one slot is marked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark<'a> {
+    pub(crate) word: &'a AtomicU64,
+    pub(crate) bit: u64,
 }
 
 /// What a search came to.

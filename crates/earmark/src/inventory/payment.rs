@@ -4,6 +4,7 @@ use super::ends::lost;
 use super::{Fact, Inventory, Lost, NO_CHANNEL};
 use crate::clock::Timestamp;
 use crate::error::{PaymentError, ReviewError};
+use crate::nursery::Nursery;
 use crate::reservation::id::ReservationId;
 use crate::reservation::phase::Phase;
 use crate::reservation::state::{Snapshot, Standing};
@@ -200,7 +201,9 @@ impl Inventory {
         if deadline < current {
             // The wheel knows of it before anybody is told (P4).
             step(Step::Moving);
-            self.wheel.push(&self.slab, id.slot(), deadline);
+            if let Some(young) = self.slab.mark(id.slot()) {
+                self.wheel.push(young, id.slot(), deadline);
+            }
             slot.unlock(before.paying(deadline));
         }
         let fact = match before.standing() == Standing::Live(to) {

@@ -10,6 +10,7 @@ use super::{Inventory, NO_CHANNEL};
 use crate::error::why::Why;
 use crate::lane::Lane;
 use crate::reservation::phase::{End, Phase};
+use crate::reservation::slab::Taken;
 use crate::reservation::slot::Slot;
 use crate::reservation::state::Snapshot;
 use crate::seeded::{Break, Step, on, step};
@@ -102,12 +103,13 @@ impl Inventory {
         if self.time.is_behind() {
             return Plain::LONG_WAY;
         }
-        let Some((slot, place)) = self.slab.take(lane, now) else { return Plain::LONG_WAY };
+        let Some(taken) = self.slab.take(lane, now) else { return Plain::LONG_WAY };
+        let Taken { slot, place, young } = taken;
         let now = now.max(self.tick()); // a leap may have been followed since
         let deadline = now + ttl_ms;
         let generation = place.claim(deadline);
         if !on(Break::PushLate) {
-            self.wheel.push(&self.slab, slot, deadline); // I1
+            self.wheel.push(young, slot, deadline); // I1
         }
         step(Step::Claimed);
         let taken = counter.change_once(seen, next) || counter.take(units).is_ok();
@@ -124,7 +126,7 @@ impl Inventory {
         place.publish(generation, deadline);
         step(Step::Published);
         if on(Break::PushLate) {
-            self.wheel.push(&self.slab, slot, deadline);
+            self.wheel.push(young, slot, deadline);
         }
         Plain::taken(slot, generation, deadline)
     }

@@ -23,7 +23,9 @@ use super::{Extra, Fact, Inventory, NO_CHANNEL, sum_items};
 use crate::clock::{Timestamp, Ttl};
 use crate::error::{FullError, RequestError, ReserveError, Table};
 use crate::lane::Lane;
+use crate::nursery::Mark;
 use crate::quantity::Quantity;
+use crate::reservation::slab::Taken;
 use crate::reservation::slot::{Body, Slot};
 use crate::seeded::{Break, Step, on, step};
 use crate::sku::StockId;
@@ -51,6 +53,7 @@ pub(super) struct Claim<'a> {
     lane: Lane,
     pub(super) slot: u32,
     pub(super) place: &'a Slot,
+    young: Mark<'a>,
     pub(super) generation: u32,
     /// When the reservation begins and when it expires.
     now: u64,
@@ -416,7 +419,7 @@ impl Inventory {
     /// A slot of one's own, for a reservation that begins `now`; the wheel knows of it from here on (I1).
     pub(super) fn claim(&self, now: u64, ttl: Ttl) -> Result<Claim<'_>, FullError> {
         let lane = self.lane();
-        let (slot, place) = match self.slab.take(lane, now) {
+        let Taken { slot, place, young } = match self.slab.take(lane, now) {
             Some(taken) => taken,
             None => self.claim_after_sweep()?,
         };
@@ -427,20 +430,21 @@ impl Inventory {
             lane,
             slot,
             place,
+            young,
             generation: place.claim(deadline),
             now,
             deadline,
             published: false,
         };
         if !on(Break::PushLate) {
-            self.wheel.push(&self.slab, slot, deadline);
+            self.wheel.push(young, slot, deadline);
         }
         Ok(claim)
     }
 
     /// The slab is full: perhaps of reservations whose time is up and that nobody swept.
     #[cold]
-    fn claim_after_sweep(&self) -> Result<(u32, &Slot), FullError> {
+    fn claim_after_sweep(&self) -> Result<Taken<'_>, FullError> {
         let full = FullError { table: Table::Reservations, max: self.settings.reservations_max };
         let now = self.time_to_begin(Time::now).ok_or(full)?;
         self.help_sweep(now);
@@ -473,7 +477,7 @@ impl Inventory {
         claim.place.publish(claim.generation, deadline);
         step(Step::Published);
         if on(Break::PushLate) {
-            self.wheel.push(&self.slab, claim.slot, deadline);
+            self.wheel.push(claim.young, claim.slot, deadline);
         }
         Reserved { id, units: units_all, deadline: Timestamp::from_millis(deadline) }
     }

@@ -4,7 +4,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::phase::{End, PendingPolicy};
-use super::slab::{Sizes, Slab};
+use super::slab::{Sizes, Slab, Taken};
 use super::slot::{Body, Slot};
 use super::state::{No, Standing};
 use crate::lane::{Lane, Lanes, Numbers};
@@ -82,7 +82,7 @@ fn loom_r4_no_slot_is_given_to_two() {
         let take = |slab: &Slab| {
             let mut mine = Vec::new();
             for _ in 0..2 {
-                let (slot, place) = slab.take(Lane::Shared(0), 0)?;
+                let Taken { slot, place, .. } = slab.take(Lane::Shared(0), 0)?;
                 let generation = place.claim(100);
                 mine.push((slot, generation));
                 if mine.len() == 1 {
@@ -146,7 +146,7 @@ fn loom_n1_an_own_lane_is_handed_on_whole() {
         let numbers = Arc::new(Numbers::new());
         let take = |slab: &Slab, numbers: &Numbers| {
             let number = numbers.take();
-            let (slot, place) = slab.take(Lane::Own(number), 0)?;
+            let Taken { slot, place, .. } = slab.take(Lane::Own(number), 0)?;
             let generation = place.claim(100);
             numbers.give_back(number);
             Some((number, slot, generation))
@@ -171,7 +171,7 @@ fn loom_r8_an_own_lane_beside_a_shared_one() {
         let lanes = Lanes::for_cores(1);
         let slab = Arc::new(Slab::new(Sizes { live: 1, expired: 0, ended: 0, retention_ms: 0, lanes }));
         let take = |slab: &Slab, lane: Lane| {
-            let (slot, place) = slab.take(lane, 0)?;
+            let Taken { slot, place, .. } = slab.take(lane, 0)?;
             Some((slot, place.claim(100)))
         };
         let ended = |slab: &Slab, lane: Lane, (slot, generation): (u32, u32)| {

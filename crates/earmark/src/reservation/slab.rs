@@ -31,7 +31,7 @@ use crossbeam::utils::CachePadded;
 use super::slot::Slot;
 use crate::lane::{Lane, Lanes};
 use crate::marks::Marks;
-use crate::nursery::{Nursery, Search};
+use crate::nursery::{Mark, Nursery, Search};
 use crate::paged::Paged;
 use crate::seeded::{Break, on};
 use crate::sync::atomic::{
@@ -81,6 +81,14 @@ impl Page {
         let slots = std::array::from_fn(|_| Slot::new());
         Self { free: apart(0), young: apart(0), ended_at: Hint::new(0), slots }
     }
+}
+
+/// A slot of one's own, and where to mark it as young.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken<'a> {
+    pub(crate) slot: u32,
+    pub(crate) place: &'a Slot,
+    pub(crate) young: Mark<'a>,
 }
 
 #[derive(Debug)]
@@ -202,7 +210,7 @@ impl Slab {
 
     /// A slot of one's own (R4), or `None` when every page is in use.
     #[inline(always)]
-    pub(crate) fn take(&self, lane: Lane, now: u64) -> Option<(u32, &Slot)> {
+    pub(crate) fn take(&self, lane: Lane, now: u64) -> Option<Taken<'_>> {
         let pages = self.pages_of.get(self.lanes.index(lane))?;
         let Lane::Own(_) = lane else { return self.take_shared(pages, now) };
         // ORDERING: Relaxed throughout: this thread alone writes the word (R8); what it leads to was acquired
@@ -226,13 +234,14 @@ impl Slab {
     }
 
     #[inline(always)]
-    fn slot_of(&self, word: u64, bit: u64) -> Option<(u32, &Slot)> {
+    fn slot_of(&self, word: u64, bit: u64) -> Option<Taken<'_>> {
         let (page, at) = ((word >> MASK_BITS) as usize, bit.trailing_zeros() as usize % PAGE_LEN);
-        Some(((page * PAGE_LEN + at) as u32, &self.pages.get(page)?.slots[at]))
+        let (slot, page) = ((page * PAGE_LEN + at) as u32, self.pages.get(page)?);
+        Some(Taken { slot, place: &page.slots[at], young: Mark { word: &page.young, bit } })
     }
 
     #[inline(never)]
-    fn take_shared(&self, lane: &LanePages, now: u64) -> Option<(u32, &Slot)> {
+    fn take_shared(&self, lane: &LanePages, now: u64) -> Option<Taken<'_>> {
         let mut seen = lane.word.load(Acquire);
         loop {
             let mask = seen & MASK_FULL;
@@ -263,7 +272,7 @@ impl Slab {
 
     /// [`take`](Self::take), and again while `wait` says so and slots were on their way into a lane: those are
     /// not missing (R7).
-    pub(crate) fn take_patiently(&self, lane: Lane, now: u64, mut wait: impl FnMut() -> bool) -> Option<(u32, &Slot)> {
+    pub(crate) fn take_patiently(&self, lane: Lane, now: u64, mut wait: impl FnMut() -> bool) -> Option<Taken<'_>> {
         loop {
             let moves = self.moves();
             if let Some(taken) = self.take(lane, now) {
@@ -493,7 +502,6 @@ impl Slab {
 impl Nursery for Slab {
     const WIDTH: usize = PAGE_LEN;
 
-    #[inline]
     fn word(&self, word: usize) -> Option<&AtomicU64> {
         Some(&self.pages.get(word)?.young)
     }
@@ -548,7 +556,7 @@ mod tests {
     fn r4_every_slot_once_and_the_promised_number_fits() {
         let slab = slab(1_000);
         let mut seen = std::collections::HashSet::new();
-        while let Some((slot, _)) = slab.take(SHARED, 0) {
+        while let Some(Taken { slot, .. }) = slab.take(SHARED, 0) {
             assert!(seen.insert(slot));
         }
         assert!(seen.len() >= 1_000, "{}", seen.len());
@@ -557,7 +565,8 @@ mod tests {
     #[test]
     fn whatever_order_slots_come_back_in_the_promised_number_fits_again() {
         let slab = slab(200);
-        let mut held: Vec<_> = std::iter::from_fn(|| slab.take(SHARED, 0)).collect();
+        let mut held: Vec<_> =
+            std::iter::from_fn(|| slab.take(SHARED, 0)).map(|taken| (taken.slot, taken.place)).collect();
         // Give back all but 199 in an order that leaves every page with some.
         held.sort_by_key(|(slot, _)| (slot % 32, *slot));
         for (slot, place) in held.split_off(199) {
@@ -576,7 +585,7 @@ mod tests {
         let slab = Slab::new(sizes);
         let mut live = Vec::new();
         for round in 0..40 {
-            while let Some((slot, place)) = slab.take(SHARED, round) {
+            while let Some(Taken { slot, place, .. }) = slab.take(SHARED, round) {
                 place.publish(place.claim(5), 5);
                 live.push((slot, place));
                 assert!(live.len() < sizes.live + PAGE_LEN, "{} in use", live.len());
@@ -603,12 +612,12 @@ mod tests {
     #[test]
     fn r7_who_is_refused_waits_for_what_is_on_its_way() {
         let slab = Slab::new(Sizes { live: 8, expired: 0, ended: 0, retention_ms: 0, lanes: Lanes::for_cores(2) });
-        let (slot, place) = slab.take(SHARED, 0).unwrap();
+        let Taken { slot, place, .. } = slab.take(SHARED, 0).unwrap();
         place.abandon(place.claim(5));
         slab.give_back(SHARED, slot, 0);
         let shared = slab.lanes.index(SHARED);
         while slab.pages_of[shared].word.load(Relaxed) & MASK_FULL != 0 {
-            let (slot, place) = slab.take(SHARED, 0).unwrap();
+            let Taken { slot, place, .. } = slab.take(SHARED, 0).unwrap();
             place.abandon(place.claim(5));
             slab.give_back(SHARED, slot, 0);
         }
@@ -637,21 +646,21 @@ mod tests {
         let slab = Slab::new(sizes);
         let mut seen = std::collections::HashSet::new();
         for now in 0..640u64 {
-            let (slot, place) = slab.take(SHARED, now).unwrap();
+            let Taken { slot, place, .. } = slab.take(SHARED, now).unwrap();
             assert!(seen.insert(slot), "slot {slot} is used again at {now}");
             place.publish(place.claim(5), 5);
             place.abandon(place.snapshot().generation());
             slab.give_back(SHARED, slot, now);
         }
         // The 64 of the first two pages are over their retention; later ones are not.
-        let again: Vec<_> = (0..64).map(|_| slab.take(SHARED, 1_064).unwrap().0).collect();
+        let again: Vec<_> = (0..64).map(|_| slab.take(SHARED, 1_064).unwrap().slot).collect();
         assert!(again.iter().all(|&slot| !(64..640).contains(&slot)), "{again:?}");
     }
 
     #[test]
     fn a_slot_retires_before_its_generation_wraps() {
         let slab = slab(1);
-        let (slot, place) = slab.take(SHARED, 0).unwrap();
+        let Taken { slot, place, .. } = slab.take(SHARED, 0).unwrap();
         place.abandon(GENERATION_MAX);
         slab.give_back(SHARED, slot, 0);
         assert_eq!(slab.retired(), 1);

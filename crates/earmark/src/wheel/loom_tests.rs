@@ -5,7 +5,7 @@ use loom::thread;
 
 use super::{Budget, Judge, Look, NURSERY_MS, PASS_MS, Wheel};
 use crate::loom_explore::explore;
-use crate::nursery::Flat;
+use crate::nursery::{Flat, Nursery};
 use crate::sync::atomic::{
     AtomicU64,
     Ordering::{Acquire, Release},
@@ -51,7 +51,7 @@ fn push_beside_sweep(name: &str, bound: Option<usize>, outcomes: &[&'static str]
             let (wheel, young, published) = (Arc::clone(&wheel), Arc::clone(&young), Arc::clone(&published));
             thread::spawn(move || {
                 published.store(deadline, Release);
-                wheel.push(&*young, 1, deadline);
+                wheel.push(young.mark(1).unwrap(), 1, deadline);
             })
         };
         let mut judge = OneSlot { deadline: Arc::clone(&published), expired_at: None };

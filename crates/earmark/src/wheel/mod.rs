@@ -34,7 +34,7 @@ use std::ops::ControlFlow;
 use ring::{Entry, Ring};
 
 use crate::marks::{Marks, WORD};
-use crate::nursery::{Nursery, SEARCH_LOOKS, Search};
+use crate::nursery::{Mark, Nursery, SEARCH_LOOKS, Search};
 use crate::seeded::{Break, on};
 use crate::sync::atomic::{
     AtomicU64,
@@ -144,11 +144,9 @@ impl Wheel {
     /// Makes sure that a published slot is looked at when `deadline` has come. Also after a deadline
     /// moved to an earlier time; not needed when it moved to a later one.
     #[inline(always)]
-    pub(crate) fn push<N: Nursery>(&self, nursery: &N, slot: u32, deadline: u64) {
-        if deadline >= self.horizon.load(Acquire)
-            && let Some(word) = nursery.word(slot as usize / N::WIDTH)
-        {
-            word.fetch_or(1 << (slot as usize % N::WIDTH), SeqCst);
+    pub(crate) fn push(&self, young: Mark<'_>, slot: u32, deadline: u64) {
+        if deadline >= self.horizon.load(Acquire) {
+            young.word.fetch_or(young.bit, SeqCst);
             // ORDERING: mark, then look (SeqCst), against the pass: raise the horizon, then collect.
             // Without the second look a pass that began in between misses this one (W3).
             if on(Break::HorizonOnce) || deadline >= look(&self.horizon) {
@@ -532,7 +530,7 @@ mod tests {
                         for slot in slot..SLOTS.min(slot + 70) {
                             if let std::collections::btree_map::Entry::Vacant(free) = slots.live.entry(slot) {
                                 free.insert((now + ttl, now));
-                                wheel.push(&*slots.young(), slot, now + ttl);
+                                wheel.push(slots.young().mark(slot).unwrap(), slot, now + ttl);
                             }
                         }
                     }
@@ -564,7 +562,7 @@ mod tests {
         for slot in 0..=YOUNG {
             let deadline = if slot == YOUNG { 2_050 } else { 60_000 };
             slots.live.insert(slot, (deadline, 0));
-            wheel.push(&*slots.young(), slot, deadline);
+            wheel.push(slots.young().mark(slot).unwrap(), slot, deadline);
         }
         for now in 1..=2_100 {
             let swept = sweep(&wheel, now, budget, &mut slots);

@@ -2,6 +2,7 @@
 
 use super::{FIVE, THREE, TTL_MS, World, race, world};
 use crate::loom_explore::{explore, explore_calls};
+use crate::nursery::Nursery;
 use crate::*;
 
 #[test]
@@ -155,13 +156,14 @@ fn loom_p4_refusal_between_a_sweep_and_a_late_take() {
     explore("p4_refusal_between_a_sweep_and_a_late_take", THREE, &["reserved", "contended"], || {
         let world = world([1, 0]);
         let _ = world.reserve(0).unwrap();
-        let (slot, place) = world.inventory.slab.take(crate::lane::Lane::Shared(0), 0).unwrap();
-        place.claim(TTL_MS);
+        let taken = world.inventory.slab.take(crate::lane::Lane::Shared(0), 0).unwrap();
+        let slot = taken.slot;
+        taken.place.claim(TTL_MS);
         world.clock.set(TTL_MS);
         // Two calls of two threads, in the one order that matters: a third would make the model too large.
         let others = move |w: &World| {
             let _ = w.inventory.sweep();
-            w.inventory.wheel.push(&w.inventory.slab, slot, TTL_MS);
+            w.inventory.wheel.push(w.inventory.slab.mark(slot).unwrap(), slot, TTL_MS);
             let _ = w.inventory.counter(w.lines[0]).unwrap().take(1);
         };
         let ((), reserved) = race(&world, others, |w| w.reserve(0));
