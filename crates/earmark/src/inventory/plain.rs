@@ -277,9 +277,8 @@ impl Inventory {
     #[inline(always)]
     fn end_plain(&self, place: &Slot, generation: u32, next: impl Fn(Snapshot) -> Snapshot) -> Option<u64> {
         let seen = place.snapshot();
-        let now = self.time.judging(seen);
-        let plain = seen.plainly_reserved(generation, now) && !self.time.is_behind();
-        debug_assert!(!plain || seen.in_time(generation, now, self.settings.pending_policy) == Ok(Phase::Reserved));
-        (plain && place.change(seen, next(seen))).then_some(now)
+        let now = self.time.plainly_before(|tick, margin| seen.plainly_reserved(generation, tick, margin))?;
+        debug_assert!(seen.in_time(generation, now, self.settings.pending_policy) == Ok(Phase::Reserved));
+        place.change(seen, next(seen)).then_some(now)
     }
 }

@@ -121,6 +121,23 @@ impl Time {
         trusted > 0 && self.tick() + trusted < deadline
     }
 
+    /// A time at which something is not yet due: the tick, if it is not due by a margin beyond it either (T2), else
+    /// the clock's. `None`: it may be due, or no deadline can be judged (T3).
+    #[inline(always)]
+    pub(crate) fn plainly_before(&self, ahead: impl Fn(u64, u64) -> bool) -> Option<u64> {
+        let (trusted, tick) = (self.trusted_ms.load(Relaxed), self.tick());
+        let now = if trusted > 0 && ahead(tick, trusted) {
+            tick
+        } else {
+            let now = self.now();
+            if !ahead(now, 0) {
+                return None;
+            }
+            now
+        };
+        (self.leapt.load(Relaxed) <= now).then_some(now)
+    }
+
     /// A time from which a deadline `ttl_ms` ahead may be counted.
     #[inline]
     pub(crate) fn before(&self, ttl_ms: u64) -> u64 {

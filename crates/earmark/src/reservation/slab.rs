@@ -230,6 +230,10 @@ impl Slab {
     fn refill(&self, pages: &LanePages, now: u64) -> Option<u64> {
         self.flush(pages);
         let Moved { page, free, move_of: _moving } = self.take_page(pages, now)?;
+        // All of it is used in a moment: waiting for its lines of memory together is waiting once.
+        for slot in &self.pages.get(page as usize)?.slots {
+            slot.touch();
+        }
         Some(page << MASK_BITS | free)
     }
 
