@@ -35,8 +35,20 @@ impl Lanes {
     /// For so many cores: as many shared ones, and room for twice as many threads, and two that manage.
     pub(crate) const fn for_cores(cores: usize) -> Self {
         let shared = if cores == 0 { 1 } else { cores };
-        let own = if cfg!(earmark_loom) { 2 } else { 2 * shared + 2 };
+        // Models of whole calls know one lane; own lanes have models of their own.
+        let own = if cfg!(earmark_loom) { 0 } else { 2 * shared + 2 };
         Self { own, shared }
+    }
+
+    #[cfg(all(test, earmark_loom))]
+    pub(crate) const fn of(own: usize, shared: usize) -> Self {
+        Self { own, shared }
+    }
+
+    /// Pages of slots that all lanes together may keep to themselves: one that is taken from, and in an own lane
+    /// one that waits to be given back.
+    pub(crate) const fn pages(self) -> usize {
+        2 * self.own + self.shared
     }
 
     /// Lanes of both kinds.

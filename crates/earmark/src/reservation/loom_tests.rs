@@ -141,7 +141,7 @@ fn loom_p2_a_stale_id_never_reaches_the_next_reservation() {
 #[test]
 fn loom_n1_an_own_lane_is_handed_on_whole() {
     explore("n1_an_own_lane_is_handed_on_whole", Some(3), &["handed on", "apart"], || {
-        let lanes = Lanes::for_cores(1);
+        let lanes = Lanes::of(2, 1);
         let slab = Arc::new(Slab::new(Sizes { live: 4, expired: 0, ended: 0, retention_ms: 0, lanes }));
         let numbers = Arc::new(Numbers::new());
         let take = |slab: &Slab, numbers: &Numbers| {
@@ -168,7 +168,7 @@ fn loom_n1_an_own_lane_is_handed_on_whole() {
 #[test]
 fn loom_r8_an_own_lane_beside_a_shared_one() {
     explore("r8_an_own_lane_beside_a_shared_one", Some(3), &["again here", "again there"], || {
-        let lanes = Lanes::for_cores(1);
+        let lanes = Lanes::of(2, 1);
         let slab = Arc::new(Slab::new(Sizes { live: 1, expired: 0, ended: 0, retention_ms: 0, lanes }));
         let take = |slab: &Slab, lane: Lane| {
             let Taken { slot, place, .. } = slab.take(lane, 0)?;

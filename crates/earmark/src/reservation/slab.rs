@@ -144,7 +144,7 @@ impl Sizes {
     fn pages(self) -> usize {
         let sure = PAGE_LEN - PAGE_REUSE_MIN as usize + 1;
         let all = self.live.saturating_add(self.expired).saturating_add(self.ended);
-        all.div_ceil(sure) + 2 * self.lanes.len() + 1 + SPARE_PAGES
+        all.div_ceil(sure) + self.lanes.pages() + 1 + SPARE_PAGES
     }
 
     /// Slots in all.
@@ -417,7 +417,7 @@ impl Slab {
         let waiting = (self.waiting.load(Relaxed) as i64).max(0) as u64; // may be below zero for an instant
         let idle = waiting + self.parked.load(Relaxed) + self.retired.load(Relaxed);
         let at_most = (pages * PAGE_LEN) as u64 - idle.min((pages * PAGE_LEN) as u64);
-        let unseen = pages as u64 * u64::from(PAGE_REUSE_MIN - 1) + 2 * self.lanes.len() as u64 * page;
+        let unseen = pages as u64 * u64::from(PAGE_REUSE_MIN - 1) + self.lanes.pages() as u64 * page;
         let in_use = if at_most < max {
             at_most
         } else if at_most >= max + unseen || pages > COUNTED_PAGES {
