@@ -1,7 +1,8 @@
 //! The public face: the only module that knows stock, reservations and the wheel together.
 //!
 //! Split by role: [`reserve`] and [`cart`] take, [`ends`], [`parts`] and [`payment`] end and move, [`late`] rescues
-//! what expired, [`replace`] swaps, [`stock`] keeps the [`books`], [`levels`] and [`view`] look, [`sweep`] expires.
+//! what expired, [`replace`] swaps, [`stock`] keeps the [`books`], [`levels`] and [`view`] look, [`sweep`] expires,
+//! [`hot`] spreads what many want at once.
 //! [`owners`] and [`keys`] find; [`facts`] is where every change passes; [`driver`] moves the time, [`close`] ends it all.
 
 mod answer;
@@ -17,6 +18,7 @@ mod driver;
 mod ends;
 mod facts;
 mod guard;
+mod hot;
 mod keys;
 mod late;
 mod levels;
@@ -129,6 +131,7 @@ pub struct Inventory {
     settings: Settings,
     time: Time,
     lines: Table,
+    hot: hot::HotLines,
     slab: Slab,
     wheel: Wheel,
     extras: DashMap<u32, Arc<Extra>, RandomState>,
@@ -223,6 +226,7 @@ impl Inventory {
         Self {
             wheel: Wheel::new(sizes.slots(), time.tick()),
             lines: Table::new(settings.lines_max),
+            hot: hot::HotLines::new(settings.lanes, settings.hot_lines_max),
             slab: Slab::new(sizes),
             extras: DashMap::with_hasher(RandomState::default()),
             owners: Owners::new(settings.owners_max),

@@ -135,6 +135,7 @@ impl Inventory {
         let forgot = self.forget_parked(now, budget);
         advanced.complete &= forgot && !self.time.is_behind();
         self.keys.forget_old(now, FORGET_SWEEP);
+        self.cool_lines(now);
         (advanced, more || !forgot)
     }
 
