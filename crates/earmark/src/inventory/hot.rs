@@ -17,15 +17,15 @@ use crate::word::Field;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Lost changes of one line by one lane that make it hot: what a crowd does in a tenth of a millisecond.
-const HEAT: u64 = 256;
+pub(super) const HEAT: u64 = 256;
 /// They must come within this time.
-const WINDOW_MS: u64 = 100;
+pub(super) const WINDOW_MS: u64 = 100;
 /// At most one line is made hot in this time, or lines that are looked into often would use up all tags.
-const HEAT_EVERY_MS: u64 = 20;
+pub(super) const HEAT_EVERY_MS: u64 = 20;
 /// Available units for each lane below which a line is not made hot: batches would be too small to be worth it.
-const UNITS_PER_LANE: u32 = 128;
+pub(super) const UNITS_PER_LANE: u32 = 128;
 /// How often it is looked at which lines cool.
-const COOL_EVERY_MS: u64 = 1_000;
+pub(super) const COOL_EVERY_MS: u64 = 1_000;
 /// Looks in a row that find at most one lane at work, before a line is plain again.
 const QUIET_LOOKS: u8 = 2;
 
@@ -114,13 +114,7 @@ impl Inventory {
     }
 
     #[inline(never)]
-    fn take_beside_others(
-        &self,
-        line: StockId,
-        counter: &Counter,
-        units: u32,
-        tried: Tried,
-    ) -> Result<(), Refused> {
+    fn take_beside_others(&self, line: StockId, counter: &Counter, units: u32, tried: Tried) -> Result<(), Refused> {
         let (lane, mut lost) = (self.lane(), u32::from(tried == Tried::Lost));
         let taken = self.hot.stripes.take(line.raw(), counter, lane, units, &mut lost);
         if lost > 0 {
@@ -140,7 +134,7 @@ impl Inventory {
 
     /// Changes of this line were lost. Whoever shares the lane may overwrite the note: it is a hint.
     #[cold]
-    fn warm(&self, line: StockId, counter: &Counter, lane: usize, lost: u32) {
+    pub(super) fn warm(&self, line: StockId, counter: &Counter, lane: usize, lost: u32) {
         let Some(note) = self.hot.heat.get(lane) else { return };
         if counter.snapshot().hot() {
             return; // as hot as can be

@@ -40,6 +40,8 @@ mod view;
 #[cfg(all(test, not(earmark_loom)))]
 mod bounds;
 #[cfg(all(test, not(earmark_loom)))]
+mod hot_tests;
+#[cfg(all(test, not(earmark_loom)))]
 mod leaps;
 #[cfg(all(test, earmark_loom))]
 mod loom_tests;

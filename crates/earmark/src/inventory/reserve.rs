@@ -351,13 +351,7 @@ impl Inventory {
 
     /// I2: is the shortage real? Closes the line's stripes if it is hot, sweeps a little if something is due,
     /// waits a little if a cart is midway. Never takes the lock of a line's books.
-    pub(super) fn judge_shortage(
-        &self,
-        line: StockId,
-        counter: &Counter,
-        units: u32,
-        pause: &mut Pause,
-    ) -> Shortfall {
+    pub(super) fn judge_shortage(&self, line: StockId, counter: &Counter, units: u32, pause: &mut Pause) -> Shortfall {
         let before = if on(Break::BoundReadLate) { Some(u64::MAX) } else { self.wheel.earliest() };
         let word = self.hot.cooled(line, counter);
         if word.available() >= units {
