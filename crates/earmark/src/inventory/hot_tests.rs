@@ -203,7 +203,7 @@ fn stress_sold_out_to_the_last_unit_and_restocked() {
                 });
             }
             scope.spawn(|| {
-                while buyers.load(Relaxed) > 0 {
+                while buyers.load(Relaxed) > 0 && round % 2 == 0 {
                     let levels = inventory.levels(line).unwrap();
                     let sum = levels.available + levels.reserved + levels.committed;
                     assert_eq!((sum, levels.on_hand), (received, received), "P3: {levels:?}");
@@ -212,8 +212,10 @@ fn stress_sold_out_to_the_last_unit_and_restocked() {
                 }
             });
         });
-        // Alone now: whatever is left can be had, and not one unit more.
-        inventory.make_hot(line);
+        // Alone now: whatever is left can be had, wherever it lies, and not one unit more.
+        if round % 4 == 0 {
+            inventory.make_hot(line);
+        }
         while sold.load(Relaxed) < received {
             let id = reserve(&inventory, line, 1);
             inventory.confirm(id.unwrap_or_else(|told| panic!("P4: round {round}: {told}"))).unwrap();

@@ -107,7 +107,7 @@ const NO_CHANNEL: u16 = 0;
 /// [`extend`](Self::extend), [`begin_payment`](Self::begin_payment), [`available`](Self::available).
 /// By name, key or owner a call takes one shard of a map, and so does one on a reservation that has an
 /// owner, a key, metadata or more than one item. Commands on stock lock that line's books,
-/// which no reservation does.
+/// for which no reservation waits.
 ///
 /// **Visibility**: what a thread wrote before a call that succeeded is visible to whoever learns of the
 /// outcome through another call on the same reservation or line.

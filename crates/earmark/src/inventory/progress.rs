@@ -5,10 +5,10 @@
 //!
 //! The exceptions, by design and checked here: while the right to sweep is held by a stopped thread and
 //! something is due, nothing expires and refusals read `contended`; while a cart is stopped midway, refusals
-//! on its lines do; while a batch is stopped on its way to a stripe, refusals on its line do; while a reserve is stopped for
-//! longer than its own TTL, every refusal does. While a reserve
-//! with an owner is stopped, that owner's others read `contended`; with a key, that key is in flight. What is
-//! taken, confirmed and released goes on.
+//! on its lines do, and while a batch is stopped on its way to a stripe, those on its line; while a reserve is
+//! stopped for longer than its own TTL, every refusal does. While a reserve with an owner is stopped, that
+//! owner's others read `contended`; with a key, that key is in flight. What is taken, confirmed and released
+//! goes on.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -240,8 +240,10 @@ fn progress_hot_line() {
 /// the stripes is in nobody's way.
 #[test]
 fn progress_exceptions_of_a_hot_line() {
-    let all = |world: &World| world.inventory.reserve(world.line, Quantity::new(1_000_001).unwrap(), World::ttl());
-    let refuse = move |world: &World| all(world).map(Guard::detach);
+    let refuse = |world: &World| {
+        let more = Quantity::new(1_000_001).unwrap();
+        world.inventory.reserve(world.line, more, World::ttl()).map(Guard::detach)
+    };
     for (step, contended) in [(Step::Refilling, true), (Step::Closing, false)] {
         let world = World::new();
         world.heat();

@@ -330,10 +330,16 @@ impl Stripes {
     }
 
     /// The lane's stripe of a line, if its head is open, and the tag.
-    #[inline]
+    #[inline(always)]
     fn open(&self, line: u32, lane: usize) -> Option<(&AtomicU64, u32)> {
         let places = self.places.get()?;
-        let (at, head) = places.find(line)?;
+        let home = places.home(line);
+        // ORDERING: Acquire pairs with the change that opened the head: who finds it open finds the pool hot (Z5).
+        let mut found = (home, Head(places.heads[home].load(Acquire)));
+        if !found.1.is_of(line) {
+            found = places.find_away(line)?;
+        }
+        let (at, head) = found;
         (head.state() == OPEN).then(|| (&*places.stripes[at * self.lanes + lane], head.tag()))
     }
 
@@ -361,15 +367,14 @@ impl Places {
     }
 
     /// The head that is this line's.
-    #[inline]
     fn find(&self, line: u32) -> Option<(usize, Head)> {
-        let home = self.home(line);
-        // ORDERING: Acquire pairs with the change that opened the head: who finds it open finds the pool hot (Z5).
-        let head = Head(self.heads[home].load(Acquire));
-        if head.is_of(line) {
-            return Some((home, head));
-        }
         self.around(line).map(|(at, head)| (at, Head(head.load(Acquire)))).find(|(_, head)| head.is_of(line))
+    }
+
+    /// The same, where it is not at home.
+    #[cold]
+    fn find_away(&self, line: u32) -> Option<(usize, Head)> {
+        self.find(line)
     }
 
     /// Opens a head that was given for this, if nobody closed it meanwhile.
