@@ -353,12 +353,14 @@ impl Inventory {
     /// waits a little if a cart is midway. Never takes the lock of a line's books.
     pub(super) fn judge_shortage(&self, line: StockId, counter: &Counter, units: u32, pause: &mut Pause) -> Shortfall {
         let before = if on(Break::BoundReadLate) { Some(u64::MAX) } else { self.wheel.earliest() };
-        let word = self.hot.cooled(line, counter);
+        let word = counter.snapshot();
         if word.available() >= units {
             return Shortfall::Retry;
         }
         if word.is_unsure() {
-            return if pause.wait() { Shortfall::Retry } else { Shortfall::Contended };
+            // Closed now, and looked at again: a line is not made hot so often that this could go on.
+            let sure = word.hot() && !self.hot.cooled(line, counter).is_unsure();
+            return if sure || pause.wait() { Shortfall::Retry } else { Shortfall::Contended };
         }
         let after = if on(Break::BoundReadEarly) { before } else { self.wheel.earliest() };
         let now = match (before, after) {

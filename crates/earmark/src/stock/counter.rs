@@ -35,6 +35,12 @@ const RESERVED: Field = AVAILABLE.above(30);
 const SHUT: Field = RESERVED.above(1);
 const PARTED: Field = SHUT.above(1);
 const MIDWAY: Field = PARTED.above(2);
+/// Both bits at once, and the marks above them.
+const STANDING: Field = RESERVED.above(2);
+const STANDING_AND_MIDWAY: Field = RESERVED.above(4);
+const RETIRED: u64 = 1;
+const HOT: u64 = 3;
+const _: () = assert!(STANDING.end() == PARTED.end() && STANDING_AND_MIDWAY.end() == MIDWAY.end());
 const _: () = assert!(MIDWAY.end() <= u64::BITS);
 const _: () = assert!(AVAILABLE.max() == UNITS_MAX as u64);
 
@@ -76,7 +82,7 @@ impl Snapshot {
     }
 
     pub(crate) const fn retired(self) -> bool {
-        SHUT.of(self.0) == 1 && PARTED.of(self.0) == 0
+        STANDING.of(self.0) == RETIRED
     }
 
     /// The whole word, to compare.
@@ -91,12 +97,15 @@ impl Snapshot {
 
     /// Stripes may hold available units too.
     pub(crate) const fn hot(self) -> bool {
-        SHUT.of(self.0) == 1 && PARTED.of(self.0) == 1
+        STANDING.of(self.0) == HOT
     }
 
     /// A shortage seen here proves nothing: units may lie in stripes, or be given back (S3, S5).
     pub(crate) fn is_unsure(self) -> bool {
-        self.midway() > 0 || self.hot() && !on(Break::RefusedHot)
+        if on(Break::RefusedHot) {
+            return self.midway() > 0;
+        }
+        STANDING_AND_MIDWAY.of(self.0) >= HOT // hot, or somebody is midway, whatever else
     }
 
     /// Whoever took from this line and may yet give back.
@@ -446,6 +455,45 @@ mod tests {
             let returned = reserved - settled;
             prop_assert_eq!(before.end(settled, returned), word(available + returned, 0, midway));
             prop_assert!(before.with(SHUT, 1).take(units) == Err(Refused::Retired));
+            prop_assert_eq!(before.is_unsure(), midway > 0);
+        }
+
+        /// S5: a hot line's number wraps; heat, cool and fold move what they say and nothing else.
+        #[test]
+        fn s5_rules_of_a_hot_line_keep_the_sum(
+            available in 0..=UNITS_MAX / 4, reserved in 0..=UNITS_MAX, midway in 0u32..=3,
+            units in 0..=UNITS_MAX / 4, batch in 0..=512u32, residue in 0..=UNITS_MAX,
+        ) {
+            let wrapped = |more: i64| (i64::from(reserved) + more).rem_euclid(1 << 30) as u32;
+            let plain = word(available, reserved, midway);
+            let hot = plain.heat().unwrap();
+            prop_assert!(hot.hot() && hot.is_unsure() && hot.heat().is_none() && hot.fold(residue).is_none());
+            prop_assert_eq!(hot.take(units), Err(Refused::Hot));
+            prop_assert_eq!(hot.may_take(units), Ok(()));
+            let cooling = hot.cool(units).unwrap();
+            prop_assert_eq!((cooling.available(), cooling.reserved(), cooling.midway()), (available + units, reserved, midway));
+            prop_assert!(cooling.parted() && !cooling.hot() && cooling.cool(units).is_none() && cooling.heat().is_none());
+            prop_assert_eq!(cooling.is_unsure(), midway > 0);
+            prop_assert_eq!(cooling.fold(residue), Some(word(available + units, wrapped(residue.into()), midway)));
+            prop_assert_eq!(cooling.fold(residue).map(|word| word.parted()), Some(false));
+            let ended = hot.end(units, residue.min(UNITS_MAX / 4));
+            prop_assert_eq!(ended.reserved(), wrapped(-i64::from(units) - i64::from(residue.min(UNITS_MAX / 4))));
+            match hot.take_and_fill(units, batch) {
+                Err(refused) => {
+                    prop_assert_eq!(refused, Refused::Short { available });
+                    prop_assert!(units > available);
+                }
+                Ok(after) => {
+                    let left = available - after.available();
+                    let filled = batch > 0 && midway < 3 && units + batch <= available;
+                    prop_assert_eq!(left, if filled { units + batch } else { units });
+                    prop_assert_eq!((after.reserved(), after.midway()), (wrapped(left.into()), midway + u32::from(filled)));
+                    prop_assert!(after.hot());
+                }
+            }
+            if let Ok(after) = plain.take_and_fill(units, batch) {
+                prop_assert_eq!(after.available(), available - units);
+            }
         }
     }
 }
