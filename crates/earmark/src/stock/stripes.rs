@@ -363,7 +363,7 @@ impl Places {
     #[inline]
     fn home(&self, line: u32) -> usize {
         let spread = u64::from(line.wrapping_mul(FINGERPRINT as u32));
-        (spread * self.heads.len() as u64 >> u32::BITS) as usize
+        ((spread * self.heads.len() as u64) >> u32::BITS) as usize
     }
 
     /// The head that is this line's.
