@@ -85,6 +85,11 @@ impl Lanes {
         }
     }
 
+    /// Stripes of a hot line: enough for every core's threads, if they came first. One is no stripe.
+    pub(crate) const fn stripes(self) -> usize {
+        if self.shared == 1 { 1 } else { 2 * self.shared }
+    }
+
     /// Where a lane lies among those of both kinds.
     #[inline]
     pub(crate) const fn index(self, lane: Lane) -> usize {

@@ -48,6 +48,13 @@ pub(crate) enum Break {
     AdvanceStopsTheWorld,
     NumberTwice,
     BackTwice,
+    RefusedHot,
+    TagUnchecked,
+    RefillUnmarked,
+    CooledTwice,
+    ClosedUnpinned,
+    OpenedEarly,
+    ResidueForgotten,
 }
 
 /// Every break with the name that `EARMARK_BREAK` takes. `B` numbers are those of the list of seeded
@@ -94,6 +101,13 @@ pub(crate) const ALL: &[(&str, Break)] = &[
     ("L_advance_stops_the_world", Break::AdvanceStopsTheWorld),
     ("L_number_twice", Break::NumberTwice),
     ("L_back_twice", Break::BackTwice),
+    ("L_refused_hot", Break::RefusedHot),
+    ("L_tag_unchecked", Break::TagUnchecked),
+    ("L_refill_unmarked", Break::RefillUnmarked),
+    ("L_cooled_twice", Break::CooledTwice),
+    ("L_closed_unpinned", Break::ClosedUnpinned),
+    ("L_opened_early", Break::OpenedEarly),
+    ("L_residue_forgotten", Break::ResidueForgotten),
 ];
 
 /// Whether this bug is on.
@@ -154,6 +168,10 @@ pub(crate) enum Step {
     Ended,
     /// confirm, release: the counters have moved, the slot is not given back.
     Settled,
+    /// reserve: units are on their way from the pool of a hot line to a stripe.
+    Refilling,
+    /// refusal: a stripe of a hot line is about to be closed.
+    Closing,
     /// advance: the right to sweep is held.
     Sweeping,
     /// advance: a reservation expired, its units are not back.

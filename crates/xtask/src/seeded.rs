@@ -420,6 +420,62 @@ pub(crate) const BREAKS: &[Break] = &[
             "R8: a slot that waited in an own lane is given to two",
         )],
     },
+    Break {
+        name: "L_refused_hot",
+        bug: "a refusal does not close the stripes of a hot line",
+        red: &[
+            loom("stock::loom_stripes::loom_p4_a_release_beside_a_refusal", "P4: given back, and never seen again"),
+            engine("lib", "inventory::hot_tests::p4_the_last_units_lie_in_stripes", "P4: false sold-out"),
+        ],
+    },
+    Break {
+        name: "L_tag_unchecked",
+        bug: "a stripe is changed whatever line it was given to since",
+        red: &[loom("stock::loom_stripes::loom_z2_a_stripe_goes_to_another_line", "Z2: another line's unit was taken")],
+    },
+    Break {
+        name: "L_refill_unmarked",
+        bug: "a batch on its way to a stripe leaves no mark",
+        red: &[loom(
+            "stock::loom_stripes::loom_s3_a_batch_on_its_way_shows_the_mark",
+            "P4: false sold-out beside a batch on its way",
+        )],
+    },
+    Break {
+        name: "L_cooled_twice",
+        bug: "each of several who close the stripes of a line gives their units to its word",
+        red: &[
+            loom(
+                "stock::loom_stripes::loom_p4_the_last_unit_lies_in_another_stripe",
+                "P1, P3: a unit is lost, or there twice",
+            ),
+            loom(
+                "stock::loom_stripes::loom_z3_z4_two_close_and_the_line_is_hot_anew",
+                "Z3: a unit is lost, or there twice",
+            ),
+        ],
+    },
+    Break {
+        name: "L_closed_unpinned",
+        bug: "a line is hot anew while somebody still closes its stripes",
+        red: &[loom(
+            "stock::loom_stripes::loom_z3_z4_two_close_and_the_line_is_hot_anew",
+            "Z3: a unit is lost, or there twice",
+        )],
+    },
+    Break {
+        name: "L_opened_early",
+        bug: "stripes are open before the line's word says that it is hot",
+        red: &[loom(
+            "stock::loom_stripes::loom_z5_heat_beside_a_release_and_a_reserve",
+            "P4: false sold-out, beside a line that becomes hot",
+        )],
+    },
+    Break {
+        name: "L_residue_forgotten",
+        bug: "what closed stripes count as reserved is forgotten",
+        red: &[loom("stock::loom_stripes::loom_z6_a_fold_beside_ends_is_exact", "Z6: "), engine("lib", MODEL, A_STEP)],
+    },
 ];
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use super::Inventory;
 use super::facts::Counts;
 use crate::reservation::state::Standing;
 use crate::sku::StockId;
+use crate::stock::counter::Counter;
+use crate::stock::table::Line;
 
 /// Passes that must find the same difference before it is reported.
 const LOOKS: u32 = 8;
@@ -145,7 +147,14 @@ impl Inventory {
     fn look_for_differences(&self) -> Verification {
         let now = self.read_clock();
         let counts = self.facts.counts();
-        let before: Vec<_> = self.lines.iter().map(|(counter, _)| counter.snapshot()).collect();
+        let plain = |counter: &Counter, line: &Line| {
+            if counter.snapshot().parted() {
+                let _books = line.ledger.lock();
+                self.hot.fold(line.name.id, counter);
+            }
+            counter.snapshot()
+        };
+        let before: Vec<_> = self.lines.iter().map(|(counter, line)| plain(counter, line)).collect();
         let mut counted = vec![0u64; before.len()];
         let mut reservations = 0;
         for (_, looked) in self.slots(now) {
@@ -164,6 +173,7 @@ impl Inventory {
         for (((counter, line), before), counted) in self.lines.iter().zip(&before).zip(counted) {
             let id = line.name.id;
             let ledger = line.ledger.lock();
+            self.hot.fold(id, counter);
             let word = counter.snapshot();
             if word == *before && u64::from(word.reserved()) != counted {
                 differences.push(Difference::Reserved { line: id, counted, found: word.reserved() });
@@ -212,6 +222,8 @@ fn committed_by(counts: &Counts) -> i64 {
 pub struct Usage {
     /// Declared lines.
     pub lines: usize,
+    /// Lines whose units are spread over lanes now, for many want them at once.
+    pub hot_lines: usize,
     /// Slots ever used: live reservations, remembered ends, and free ones waiting to be used again.
     pub slots: usize,
     /// Slots out of service because their generations are used up.
@@ -237,6 +249,7 @@ impl Usage {
         let of = |number: usize| Some(number as u64);
         [
             ("lines", of(self.lines)),
+            ("hot_lines", of(self.hot_lines)),
             ("slots", of(self.slots)),
             ("slots_retired", Some(self.slots_retired)),
             ("extras", of(self.extras)),
@@ -265,6 +278,7 @@ impl Inventory {
     pub fn usage(&self) -> Usage {
         Usage {
             lines: self.lines.len(),
+            hot_lines: self.hot.lines(),
             slots: self.slab.high_water() as usize,
             slots_retired: self.slab.retired(),
             extras: self.extras.len(),

@@ -1,6 +1,7 @@
 //! A line's books, opened under their lock: the steps that every command on stock is made of.
 //!
-//! What takes stock is recorded after the counter fell, what gives stock back before it rises (P6).
+//! What takes stock is recorded after the counter fell, what gives stock back before it rises (P6). A hot line
+//! is plain while its books are open.
 
 use super::facts::{Fact, StockChange};
 use super::reserve::Shortfall;
@@ -34,7 +35,9 @@ impl Inventory {
     }
 
     pub(super) fn open<'a>(&'a self, line: &'a Line, counter: &'a Counter, now: Timestamp) -> Books<'a> {
-        Books { inventory: self, line: line.name.id, counter, ledger: line.ledger.lock(), now }
+        let ledger = line.ledger.lock();
+        self.hot.fold(line.name.id, counter); // and plain it stays while the books are open: the word says all
+        Books { inventory: self, line: line.name.id, counter, ledger, now }
     }
 }
 
@@ -100,7 +103,7 @@ impl Books<'_> {
         let mut pause = Pause::new();
         while self.counter.remove(units).is_err() {
             // May sweep, which gives back through counters and locks no books.
-            match self.inventory.judge_shortage(self.counter, units, &mut pause) {
+            match self.inventory.judge_shortage(line, self.counter, units, &mut pause) {
                 Shortfall::Retry => {}
                 Shortfall::Settled { available } => {
                     return Err(StockError::Short { line, short_by: units.saturating_sub(available) });

@@ -8,6 +8,7 @@ use super::{CHANNELS_MAX, Inventory};
 use crate::clock::{Clock, SystemClock, Ttl};
 use crate::error::SettingError;
 use crate::reservation::phase::PendingPolicy;
+use crate::stock::stripes::HOT_LINES_MAX;
 
 /// Builds an [`Inventory`]; every knob has a default, and `build` names the one it refuses.
 ///
@@ -120,6 +121,22 @@ impl InventoryBuilder {
     /// ```
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.settings.lanes = lanes;
+        self
+    }
+
+    /// Lines that are *hot* at a time: 0 to 64, default 64; zero: none. A line that several lanes want at once
+    /// is spread over them, until it sells out, is looked into, or cools. The first one makes room for all:
+    /// 128 bytes each, and as many for each lane.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// let inventory = Inventory::builder().hot_lines_max(0).build()?;
+    /// assert_eq!(inventory.usage().hot_lines, 0); // and so it stays
+    /// assert_eq!(Inventory::builder().hot_lines_max(65).build().unwrap_err().bounds, "0 to 64");
+    /// # Ok::<(), SettingError>(())
+    /// ```
+    pub fn hot_lines_max(mut self, lines: usize) -> Self {
+        self.settings.hot_lines_max = lines;
         self
     }
 
@@ -476,6 +493,7 @@ impl InventoryBuilder {
         check("lines_max", s.lines_max, 1, TABLE_MAX, "1 to 2^30")?;
         check("reservations_max", s.reservations_max, 1, TABLE_MAX, "1 to 2^30")?;
         check("lanes", s.lanes, 1, LANES_MAX, "1 to 64")?;
+        check("hot_lines_max", s.hot_lines_max, 0, HOT_LINES_MAX, "0 to 64")?;
         check("ended_capacity", s.ended_capacity, 0, TABLE_MAX, "0 to 2^30")?;
         check("expired_capacity", s.expired_capacity, 0, TABLE_MAX, "0 to 2^30")?;
         check("items_max", s.items_max, 1, 65_536, "1 to 65,536")?;

@@ -124,13 +124,13 @@ impl Inventory {
             let counter = self.counter(line).ok_or(TakeRefused::Unknown(line))?;
             let mut pause = Pause::new();
             loop {
-                match counter.snapshot().take(asked.get()) {
+                match counter.snapshot().take_here(asked.get()) {
                     Ok(_) => break,
                     Err(Refused::Retired) => return Err(TakeRefused::Retired(line)),
                     Err(_) if self.lines.line(line).is_none() => return Err(TakeRefused::Unknown(line)),
                     Err(_) => {}
                 }
-                match self.judge_shortage(counter, asked.get(), &mut pause) {
+                match self.judge_shortage(line, counter, asked.get(), &mut pause) {
                     Shortfall::Retry => {}
                     Shortfall::Contended => return Err(TakeRefused::Contended(line)),
                     Shortfall::Settled { available } => {
@@ -193,8 +193,8 @@ impl Taken<'_> {
                     Err(Refused::Crowded) if pause.wait() => {}
                     Err(Refused::Crowded) => return Err(Stuck::For(TakeRefused::Contended(line))),
                     // Another cart may give back, or something may be due: a closer look, holding what we have.
-                    Err(Refused::Short { .. }) => {
-                        match self.inventory.judge_shortage(counter, quantity.get(), &mut pause) {
+                    Err(Refused::Short { .. } | Refused::Hot) => {
+                        match self.inventory.judge_shortage(line, counter, quantity.get(), &mut pause) {
                             Shortfall::Retry => {}
                             Shortfall::Settled { .. } => return Err(Stuck::Short),
                             Shortfall::Contended => return Err(Stuck::For(TakeRefused::Contended(line))),

@@ -139,7 +139,12 @@ impl Inventory {
     /// when the line was met, after the close was marked (I3), and lie in no slot.
     fn look_for_living(&self, mode: CloseMode, report: &mut CloseReport) -> bool {
         self.lines.meet();
-        let reserved: u64 = self.lines.iter().map(|(counter, _)| u64::from(counter.meet().reserved())).sum();
+        // Of a hot line each stripe is met by closing it. What cannot be told is on its way.
+        let met = self.lines.iter().map(|(counter, line)| match counter.meet() {
+            word if word.parted() => self.hot.whole(line.name.id, counter),
+            word => Some(word),
+        });
+        let reserved: Option<u64> = met.map(|word| word.map(|word| u64::from(word.reserved()))).sum();
         let mut overdue = 0;
         for at in 0..self.slab.high_water() {
             let Some(slot) = self.slab.get(at) else { continue };
@@ -161,7 +166,7 @@ impl Inventory {
                 Standing::Free | Standing::Claimed | Standing::Ended(_) => {}
             }
         }
-        report.is_drained() && reserved != overdue
+        report.is_drained() && reserved != Some(overdue)
     }
 
     /// Units that expired, told so, and not swept yet; none if that changed meanwhile.

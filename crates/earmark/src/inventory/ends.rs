@@ -303,7 +303,11 @@ impl Inventory {
         for item in items.iter() {
             if let Some(counter) = self.counter(item.line) {
                 let units = item.quantity.get();
-                if settled { counter.end(units, 0) } else { counter.end(0, units) }
+                if settled {
+                    self.end_units(item.line, counter, units, 0)
+                } else {
+                    self.end_units(item.line, counter, 0, units)
+                }
             }
         }
     }

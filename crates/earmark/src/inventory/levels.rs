@@ -41,7 +41,9 @@ pub struct Snapshot {
 
 impl Inventory {
     /// Units that can be reserved now: one look at the line's hot word, no lock. Expired units that
-    /// nobody swept yet are not in it, though a reserve would get them. A read is not a promise.
+    /// nobody swept yet are not in it, though a reserve would get them. A read is not a promise. Of a line that
+    /// is spread over lanes because many want it at once, its parts are read twice, and if they moved meanwhile
+    /// told as they were read, one after the other.
     ///
     /// ```
     /// # use earmark::*;
@@ -58,7 +60,7 @@ impl Inventory {
     /// [`StockError::UnknownLine`].
     #[inline]
     pub fn available(&self, line: StockId) -> Result<u32, StockError> {
-        match self.counter(line).map_or(0, |counter| counter.snapshot().available()) {
+        match self.counter(line).map_or(0, |counter| self.hot.available(line, counter)) {
             // A line that was never declared has nothing, so only nothing needs the second question.
             0 => self.known(line).map(|_| 0),
             units => Ok(units),

@@ -1,7 +1,8 @@
 //! The public face: the only module that knows stock, reservations and the wheel together.
 //!
 //! Split by role: [`reserve`] and [`cart`] take, [`ends`], [`parts`] and [`payment`] end and move, [`late`] rescues
-//! what expired, [`replace`] swaps, [`stock`] keeps the [`books`], [`levels`] and [`view`] look, [`sweep`] expires.
+//! what expired, [`replace`] swaps, [`stock`] keeps the [`books`], [`levels`] and [`view`] look, [`sweep`] expires,
+//! [`hot`] spreads what many want at once.
 //! [`owners`] and [`keys`] find; [`facts`] is where every change passes; [`driver`] moves the time, [`close`] ends it all.
 
 mod answer;
@@ -17,6 +18,7 @@ mod driver;
 mod ends;
 mod facts;
 mod guard;
+mod hot;
 mod keys;
 mod late;
 mod levels;
@@ -38,6 +40,8 @@ mod view;
 
 #[cfg(all(test, not(earmark_loom)))]
 mod bounds;
+#[cfg(all(test, not(earmark_loom)))]
+mod hot_tests;
 #[cfg(all(test, not(earmark_loom)))]
 mod leaps;
 #[cfg(all(test, earmark_loom))]
@@ -105,7 +109,7 @@ const NO_CHANNEL: u16 = 0;
 /// [`extend`](Self::extend), [`begin_payment`](Self::begin_payment), [`available`](Self::available).
 /// By name, key or owner a call takes one shard of a map, and so does one on a reservation that has an
 /// owner, a key, metadata or more than one item. Commands on stock lock that line's books,
-/// which no reservation does.
+/// for which no reservation waits.
 ///
 /// **Visibility**: what a thread wrote before a call that succeeded is visible to whoever learns of the
 /// outcome through another call on the same reservation or line.
@@ -131,6 +135,7 @@ pub struct Inventory {
     settings: Settings,
     time: Time,
     lines: Table,
+    hot: hot::HotLines,
     slab: Slab,
     wheel: Wheel,
     extras: DashMap<u32, Arc<Extra>, RandomState>,
@@ -226,6 +231,7 @@ impl Inventory {
         Self {
             wheel: Wheel::new(sizes.slots(), time.tick()),
             lines: Table::new(settings.lines_max),
+            hot: hot::HotLines::new(lanes.stripes(), settings.hot_lines_max),
             slab: Slab::new(sizes),
             extras: DashMap::with_hasher(RandomState::default()),
             owners: Owners::new(settings.owners_max),

@@ -15,7 +15,7 @@ use crate::reservation::slot::Slot;
 use crate::reservation::state::Snapshot;
 use crate::seeded::{Break, Step, on, step};
 use crate::sku::StockId;
-use crate::stock::counter::Counter;
+use crate::stock::counter::{Counter, Refused, Tried};
 
 /// What a plain reserve came to, in two registers.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +67,8 @@ impl Inventory {
         let Some(counter) = self.counter(line) else { return Plain::LONG_WAY };
         let lane = self.lane();
         // Sold out is found by a load alone, before anything else: all that a refusal costs is here.
-        if counter.snapshot().available() < units {
+        let word = counter.snapshot();
+        if word.available() < units && !word.hot() {
             return self.refuse_plain(lane, line, counter, units, ttl_ms);
         }
         match lane {
@@ -97,7 +98,11 @@ impl Inventory {
             return Plain::LONG_WAY;
         }
         let seen = counter.snapshot();
-        let Ok(next) = seen.take(units) else { return Plain::LONG_WAY };
+        let next = match seen.take(units) {
+            Ok(next) => Some(next),
+            Err(Refused::Hot) => None,
+            Err(_) => return Plain::LONG_WAY,
+        };
         // May panic with the user's clock: nothing is claimed yet.
         let now = self.time.before(ttl_ms);
         if self.time.is_behind() {
@@ -112,7 +117,11 @@ impl Inventory {
             self.wheel.push(young, slot, deadline); // I1
         }
         step(Step::Claimed);
-        let taken = counter.change_once(seen, next) || counter.take(units).is_ok();
+        let taken = match next {
+            Some(next) if counter.change_once(seen, next) => true,
+            Some(_) => self.take_beside_others(line, counter, units, Tried::Lost).is_ok(),
+            None => self.take_beside_others(line, counter, units, Tried::Parted).is_ok(),
+        };
         if taken {
             step(Step::Taken);
         }
@@ -213,7 +222,7 @@ impl Inventory {
         let id = self.id(slot, generation);
         self.record_on(lane, NO_CHANNEL, Fact::Ended { id, end: End::Confirmed, units: u64::from(units) });
         if let Some(counter) = self.counter(StockId::new(line)) {
-            counter.end(units, 0);
+            self.end_units(StockId::new(line), counter, units, 0);
         }
         step(Step::Settled);
         self.slab.give_back_place(lane, slot, place, now);
@@ -264,7 +273,7 @@ impl Inventory {
         // What gives stock back is told before the counter rises (P6).
         self.record_on(lane, NO_CHANNEL, Fact::Ended { id, end: End::Released, units: u64::from(units) });
         if let Some(counter) = self.counter(StockId::new(line)) {
-            counter.end(0, units);
+            self.end_units(StockId::new(line), counter, 0, units);
         }
         step(Step::Settled);
         place.unlock(ended);

@@ -5,9 +5,10 @@
 //!
 //! The exceptions, by design and checked here: while the right to sweep is held by a stopped thread and
 //! something is due, nothing expires and refusals read `contended`; while a cart is stopped midway, refusals
-//! on its lines do; while a reserve is stopped for longer than its own TTL, every refusal does. While a reserve
-//! with an owner is stopped, that owner's others read `contended`; with a key, that key is in flight. What is
-//! taken, confirmed and released goes on.
+//! on its lines do, and while a batch is stopped on its way to a stripe, those on its line; while a reserve is
+//! stopped for longer than its own TTL, every refusal does. While a reserve with an owner is stopped, that
+//! owner's others read `contended`; with a key, that key is in flight. What is taken, confirmed and released
+//! goes on.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -78,6 +79,11 @@ impl World {
 
     fn serve(&self, request: &ReserveRequest) -> Result<ReservationId, ReserveError> {
         self.inventory.reserve_with(request).map(Guard::detach)
+    }
+
+    /// Its line is hot, and has no batch in its stripes yet.
+    fn heat(&self) {
+        assert!(self.inventory.make_hot(self.line));
     }
 
     /// What is said of the last line when its unit is gone.
@@ -217,6 +223,39 @@ fn progress_confirm_and_release() {
     for step in [Step::Ended, Step::Settled] {
         stopped_in("confirm", step, |_| {}, |world| world.inventory.confirm(world.reserve()).unwrap());
         stopped_in("release", step, |_| {}, |world| world.inventory.release(world.reserve()).unwrap());
+    }
+}
+
+/// A batch on its way to a stripe; and a refusal that closes the stripes, which nobody waits for.
+#[test]
+fn progress_hot_line() {
+    stopped_in("reserve of a hot line", Step::Refilling, World::heat, World::reserve);
+    stopped_in("refusal on a hot line", Step::Closing, World::heat, |world| {
+        let all = Quantity::new(2_000_000).unwrap();
+        assert!(world.inventory.reserve(world.line, all, World::ttl()).is_err());
+    });
+}
+
+/// Beside a batch on its way a refusal is `contended`, as beside a cart; a refusal that is stopped while it closes
+/// the stripes is in nobody's way.
+#[test]
+fn progress_exceptions_of_a_hot_line() {
+    let refuse = |world: &World| {
+        let more = Quantity::new(1_000_001).unwrap();
+        world.inventory.reserve(world.line, more, World::ttl()).map(Guard::detach)
+    };
+    for (step, contended) in [(Step::Refilling, true), (Step::Closing, false)] {
+        let world = World::new();
+        world.heat();
+        let call = move |world: &World| if contended { Ok(world.reserve()) } else { refuse(world) };
+        let stopped = Stopped::at(&world, step, 1, call);
+        let refused = refuse(&world);
+        assert_eq!(is_contended(&refused), contended, "P4: beside a hot line at {step:?}: {refused:?}");
+        assert!(refused.is_err());
+        let levels = world.inventory.levels(world.line).unwrap();
+        assert_eq!(levels.available + levels.reserved, levels.on_hand, "P3");
+        let _ = stopped.finish(&world);
+        assert!(matches!(refuse(&world), Err(ReserveError::Insufficient { .. })));
     }
 }
 

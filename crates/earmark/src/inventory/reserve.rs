@@ -6,7 +6,7 @@
 //! after. What fails in between gives back both. So whoever finds units gone finds a bound at or below
 //! the deadline under which they went, also if the thread that took them is stopped (P4).
 //! **I2** `insufficient` only after `judge_shortage` found, between two looks at the earliest deadline,
-//! that the units were short, no cart was midway, and nothing was due (P4).
+//! that the units were short, the line not hot, no cart midway, and nothing due (P4).
 //! **I3** Between taking and publishing a reserve looks once more whether a close has come. The close
 //! marks itself first and then meets the word of every line: of the two, one knows of the other.
 
@@ -299,10 +299,10 @@ impl Inventory {
         let mut pause = Pause::new();
         loop {
             // Sold out is found by a load alone, before a slot is claimed.
-            if counter.snapshot().take(asked.get()).is_ok() {
+            if counter.snapshot().may_take(asked.get()).is_ok() {
                 let claim = self.claim(now, ttl)?;
                 step(Step::Claimed);
-                if counter.take(asked.get()).is_ok() {
+                if self.take_units(line, counter, asked.get()).is_ok() {
                     step(Step::Taken);
                     if self.is_closed() && !on(Break::CloseBlind) {
                         counter.end(0, asked.get()); // I3
@@ -327,7 +327,7 @@ impl Inventory {
         pause: &mut Pause,
     ) -> Result<Quantity, ReserveError> {
         let Item { line, quantity } = wanted;
-        let Err(refused) = counter.snapshot().take(asked.get()) else { return Ok(asked) };
+        let Err(refused) = counter.snapshot().take_here(asked.get()) else { return Ok(asked) };
         let Some(available) = self.explain(line, counter, refused, asked, pause)? else { return Ok(asked) };
         match (shortage, Quantity::new(available)) {
             (_, Err(_)) => Err(ReserveError::OutOfStock { line, asked: quantity }),
@@ -349,11 +349,11 @@ impl Inventory {
             Refused::Retired => Err(ReserveError::Retired { line }),
             Refused::Crowded if pause.wait() => Ok(None),
             Refused::Crowded => Err(ReserveError::Contended { line }),
-            Refused::Short { .. } => {
+            Refused::Short { .. } | Refused::Hot => {
                 if self.lines.line(line).is_none() {
                     return Err(ReserveError::UnknownLine { line });
                 }
-                match self.judge_shortage(counter, asked.get(), pause) {
+                match self.judge_shortage(line, counter, asked.get(), pause) {
                     Shortfall::Retry => Ok(None),
                     Shortfall::Settled { available } => {
                         self.check_open()?; // what somebody gives back because of a close (I3) is no shortage
@@ -365,16 +365,18 @@ impl Inventory {
         }
     }
 
-    /// I2: is the shortage real? Sweeps a little if something is due, waits a little if a cart is midway.
-    /// Never takes the lock of a line's books.
-    pub(super) fn judge_shortage(&self, counter: &Counter, units: u32, pause: &mut Pause) -> Shortfall {
+    /// I2: is the shortage real? Closes the line's stripes if it is hot, sweeps a little if something is due,
+    /// waits a little if a cart is midway. Never takes the lock of a line's books.
+    pub(super) fn judge_shortage(&self, line: StockId, counter: &Counter, units: u32, pause: &mut Pause) -> Shortfall {
         let before = if on(Break::BoundReadLate) { Some(u64::MAX) } else { self.wheel.earliest() };
         let word = counter.snapshot();
         if word.available() >= units {
             return Shortfall::Retry;
         }
-        if word.midway() > 0 {
-            return if pause.wait() { Shortfall::Retry } else { Shortfall::Contended };
+        if word.is_unsure() {
+            // Closed now, and looked at again: a line is not made hot so often that this could go on.
+            let sure = word.hot() && !self.hot.cooled(line, counter).is_unsure();
+            return if sure || pause.wait() { Shortfall::Retry } else { Shortfall::Contended };
         }
         let after = if on(Break::BoundReadEarly) { before } else { self.wheel.earliest() };
         let now = match (before, after) {
@@ -386,7 +388,7 @@ impl Inventory {
                     return if self.catch_up() { Shortfall::Retry } else { Shortfall::Contended };
                 }
                 if bound > now {
-                    if self.is_closed() && self.comes_back(counter, units) {
+                    if self.is_closed() && self.comes_back(line, counter, units) {
                         return Shortfall::Retry;
                     }
                     return Shortfall::Settled { available: word.available() };
@@ -407,8 +409,8 @@ impl Inventory {
     /// After a close: whether a reserve that met it gives the units back this instant (I3). A brief look; who is
     /// held up between the two is taken to have held them.
     #[cold]
-    fn comes_back(&self, counter: &Counter, units: u32) -> bool {
-        let word = counter.snapshot();
+    fn comes_back(&self, line: StockId, counter: &Counter, units: u32) -> bool {
+        let Some(word) = self.hot.whole(line, counter) else { return false };
         units - word.available().min(units) <= word.reserved()
             && (0..CLOSE_LOOKS).any(|_| {
                 std::hint::spin_loop();

@@ -130,27 +130,38 @@ impl Inventory {
         let declared = self.lines.line(line).and_then(|_| self.counter(line));
         let counter = declared.ok_or(StockError::UnknownLine { line })?;
         let units = quantity.get();
-        let seen = counter.snapshot();
-        if seen.retired() {
+        if counter.snapshot().retired() {
             return Ok(None);
         }
-        if seen.available() >= units {
+        if self.hot.available(line, counter) >= units {
             return Ok(Some(Timestamp::from_millis(now)));
         }
         let place = self.retries.place(line, now);
         let at = match place.as_deref().and_then(Mutex::lock_bounded) {
             Some(mut place) => {
-                let returns = place.get_or_insert_with(|| self.returns(line, counter, now));
-                returns.earliest(units, counter.snapshot(), now)
+                if place.is_none() {
+                    *place = self.returns(line, counter, now);
+                }
+                place.as_ref().map(|returns| self.earliest(returns, line, counter, units, now))
             }
-            None => self.returns(line, counter, now).earliest(units, counter.snapshot(), now),
+            None => {
+                let returns = self.returns(line, counter, now);
+                returns.map(|returns| self.earliest(&returns, line, counter, units, now))
+            }
         };
-        Ok(at.map(Timestamp::from_millis))
+        Ok(at.unwrap_or(Some(now + 1)).map(Timestamp::from_millis))
     }
 
-    /// One pass: what lives on the line, by deadline. What is due already is back now.
-    fn returns(&self, line: StockId, counter: &Counter, now: u64) -> Returns {
-        let before = counter.snapshot();
+    /// The answer of a pass, with the line's word as it is now; the next millisecond if that cannot be told.
+    fn earliest(&self, returns: &Returns, line: StockId, counter: &Counter, units: u32, now: u64) -> Option<u64> {
+        let word = self.hot.whole(line, counter);
+        word.map_or(Some(now + 1), |word| returns.earliest(units, word, now))
+    }
+
+    /// One pass: what lives on the line, by deadline. What is due already is back now. Closes the line's
+    /// stripes; `None` if too much of it is being changed.
+    fn returns(&self, line: StockId, counter: &Counter, now: u64) -> Option<Returns> {
+        let before = self.hot.whole(line, counter)?;
         let policy = self.settings.pending_policy;
         let (mut deadlines, mut seen) = (Vec::new(), 0);
         for (_, looked) in self.slots(now) {
@@ -168,11 +179,11 @@ impl Inventory {
                 deadlines.extend(deadline.map(|deadline| (deadline, units)));
             }
         }
-        let word = counter.snapshot();
+        let word = self.hot.whole(line, counter)?;
         // What was released behind the pass is in the later word, what was reserved behind it in the earlier.
         let available = u64::from(before.available().max(word.available()));
         let unseen = u64::from(before.reserved().min(word.reserved())).saturating_sub(seen);
-        Returns::new(word, available + unseen, deadlines)
+        Some(Returns::new(word, available + unseen, deadlines))
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Ttl;
 use crate::reservation::phase::PendingPolicy;
+use crate::stock::stripes::HOT_LINES_MAX;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -11,6 +12,7 @@ pub(crate) struct Settings {
     pub(crate) lines_max: usize,
     pub(crate) reservations_max: usize,
     pub(crate) lanes: usize,
+    pub(crate) hot_lines_max: usize,
     pub(crate) ended_retention: Duration,
     pub(crate) ended_capacity: usize,
     pub(crate) expired_retention: Duration,
@@ -46,6 +48,7 @@ impl Default for Settings {
             lines_max: 1 << 20,
             reservations_max: 1 << 24,
             lanes,
+            hot_lines_max: HOT_LINES_MAX,
             ended_retention: Duration::from_secs(1),
             ended_capacity: 16_384,
             expired_retention: Duration::from_secs(15 * 60),

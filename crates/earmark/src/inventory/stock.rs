@@ -1,7 +1,7 @@
 //! The books of a line: what comes in, what is set aside, what leaves.
 //!
-//! Every command locks the books of its line (a transfer both, in order of line number), which no
-//! reservation does. What leaves `available` passes the same judgement as a reserve: expired units that
+//! Every command locks the books of its line (a transfer both, in order of line number), for which no
+//! reservation waits. What leaves `available` passes the same judgement as a reserve: expired units that
 //! nobody swept count as there (P4). What stands promised is never revoked; the command is refused.
 
 use std::hash::Hash;

@@ -144,6 +144,7 @@ impl Inventory {
         let forgot = self.forget_parked(now, budget);
         advanced.complete &= forgot && !self.time.is_behind();
         self.keys.forget_old(now, FORGET_SWEEP);
+        self.cool_lines(now);
         (advanced, more || !forgot)
     }
 
@@ -283,7 +284,7 @@ impl Expiry<'_> {
         let id = inventory.id(slot, generation);
         inventory.record_on(self.lane, NO_CHANNEL, Fact::Ended { id, end: End::Expired, units: u64::from(units) });
         if let Some(counter) = inventory.counter(StockId::new(line)) {
-            counter.end(0, units);
+            inventory.end_units(StockId::new(line), counter, 0, units);
         }
         self.unlock_expired(slot, generation, place, now);
     }

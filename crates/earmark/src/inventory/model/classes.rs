@@ -208,6 +208,7 @@ pub(super) const SETTINGS: &[&str] = &[
     "lines_max",
     "reservations_max",
     "lanes",
+    "hot_lines_max",
     "ended_capacity",
     "expired_capacity",
     "items_max",

@@ -396,6 +396,7 @@ impl World<'_> {
             "lines_max" => b.lines_max(size),
             "reservations_max" => b.reservations_max(size),
             "lanes" => b.lanes(if none { 0 } else { 65 }),
+            "hot_lines_max" => b.hot_lines_max(65),
             "ended_capacity" => b.ended_capacity(many),
             "expired_capacity" => b.expired_capacity(many),
             "items_max" => b.items_max(if none { 0 } else { 65_537 }),

@@ -44,6 +44,8 @@ pub(super) struct Run {
 pub(super) const TURNS: [u32; 5] = [10, 20, 30, 40, 37];
 /// Looks at one entry before its deadline: nursery and three rings.
 const LOOKS_EACH: usize = 4;
+/// Of the steps one in so many makes a line hot first.
+const HOT_EVERY: u32 = 5;
 /// Due reservations that a helping reserve looks at; beyond it `contended` is a right answer.
 pub(super) const HELP: usize = 256;
 
@@ -122,6 +124,9 @@ impl<'r> World<'r> {
         let kind = step.kind(self.truth.set.profile);
         self.steps += 1;
         self.run.borrow_mut().steps += 1;
+        if step.c % HOT_EVERY == 0 {
+            self.engine.make_hot(self.known_line(step.b)); // whatever the step: a hot line answers as any other
+        }
         self.act(kind, step)?;
         self.check()?;
         self.probe(step)?;
