@@ -21,6 +21,7 @@ pub(crate) struct World {
     pub(crate) sold_out: StockId,
     lines: Vec<StockId>,
     names: Vec<String>,
+    unknown: Vec<String>,
     owned: Vec<ReserveRequest>,
     carts: Vec<ReserveRequest>,
 }
@@ -32,6 +33,7 @@ impl World {
         let ttl = Ttl::minutes(5).expect("in bounds");
         let declare = |name: &str| inventory.declare(LineSpec::new(name)).expect("room for it");
         let names: Vec<String> = (0..LINES).map(|n| format!("SKU-{n:08}")).collect();
+        let unknown = names.iter().map(|name| name.to_lowercase()).collect();
         let lines: Vec<StockId> = names.iter().map(|name| declare(name)).collect();
         let stock = Quantity::new(UNITS_MAX / 2).expect("in bounds");
         for &line in &lines {
@@ -54,6 +56,7 @@ impl World {
             sold_out,
             lines,
             names,
+            unknown,
         }
     }
 
@@ -66,6 +69,11 @@ impl World {
     #[inline]
     pub(crate) fn name(&self, n: u64) -> &str {
         &self.names[at(n)]
+    }
+
+    #[inline]
+    pub(crate) fn unknown(&self, n: u64) -> &str {
+        &self.unknown[at(n)]
     }
 
     /// One unit for one of a thousand owners.

@@ -46,6 +46,8 @@ pub(crate) enum Break {
     CartStopsTheWorld,
     ConfirmStopsTheWorld,
     AdvanceStopsTheWorld,
+    NamesHeadFirst,
+    NamesEarly,
 }
 
 /// Every break with the name that `EARMARK_BREAK` takes. `B` numbers are those of the list of seeded
@@ -90,6 +92,8 @@ pub(crate) const ALL: &[(&str, Break)] = &[
     ("L_cart_stops_the_world", Break::CartStopsTheWorld),
     ("L_confirm_stops_the_world", Break::ConfirmStopsTheWorld),
     ("L_advance_stops_the_world", Break::AdvanceStopsTheWorld),
+    ("L_names_head_first", Break::NamesHeadFirst),
+    ("L_names_early", Break::NamesEarly),
 ];
 
 /// Whether this bug is on.

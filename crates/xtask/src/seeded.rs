@@ -404,6 +404,19 @@ pub(crate) const BREAKS: &[Break] = &[
             "P5: its unit never comes back",
         )],
     },
+    Break {
+        name: "L_names_head_first",
+        bug: "a cell shows its number before its name is in it",
+        red: &[loom("stock::loom_tests::loom_n1_a_lookup_beside_a_declaration", "N1: the line of another name")],
+    },
+    Break {
+        name: "L_names_early",
+        bug: "a larger table of names takes its place before they are in it",
+        red: &[loom(
+            "stock::loom_tests::loom_n2_a_lookup_beside_a_table_that_grows",
+            "N2: declared before, and not found",
+        )],
+    },
 ];
 
 #[cfg(test)]

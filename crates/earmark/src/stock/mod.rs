@@ -1,10 +1,12 @@
 //! Stock lines: how many units there are, and what they are set aside for.
 //!
 //! The hot half of a line is one packed word ([`counter`]); the cold half, its books, lies elsewhere
-//! behind a lock of its own ([`ledger`]). [`table`] finds both by number and by name.
+//! behind a lock of its own ([`ledger`]). [`table`] finds both by number, and by name
+//! through [`names`].
 
 pub(crate) mod counter;
 pub(crate) mod ledger;
+mod names;
 pub(crate) mod table;
 
 #[cfg(all(test, earmark_loom))]
