@@ -85,7 +85,6 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     each("lookup", |world, n| {
         std::hint::black_box(world.inventory.lookup(world.name(n)).expect("declared"));
     }),
-    each("lookup_unknown", |world, n| assert_eq!(world.inventory.lookup(world.unknown(n)), None)),
     together(
         "pass_ended",
         PASSING,
