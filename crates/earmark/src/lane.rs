@@ -5,8 +5,8 @@
 //! with plain loads and stores, which cost a tenth of a locked instruction. Threads whose number is above
 //! the lanes that an inventory keeps for single threads share lanes, by compare-exchange.
 //!
-//! **N1** No two living threads have the same number.
-//! **N2** Who is given a number sees all that its earlier holders wrote to their lanes.
+//! **H1** No two living threads have the same number.
+//! **H2** Who is given a number sees all that its earlier holders wrote to their lanes.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -135,7 +135,7 @@ impl Numbers {
         Self(Mutex::new(Free::default()))
     }
 
-    /// A number that nobody has (N1). The lock hands on what its last holder wrote (N2).
+    /// A number that nobody has (H1). The lock hands on what its last holder wrote (H2).
     pub(crate) fn take(&self) -> usize {
         let mut free = self.0.lock();
         let back = if on(Break::NumberTwice) { free.back.peek().copied() } else { free.back.pop() };
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn n1_living_threads_have_numbers_of_their_own_and_the_dead_give_theirs_back() {
+    fn h1_living_threads_have_numbers_of_their_own_and_the_dead_give_theirs_back() {
         let lanes = Lanes::for_cores(1);
         let number = move || {
             let _ = lanes.mine();

@@ -55,6 +55,8 @@ pub(crate) enum Break {
     ClosedUnpinned,
     OpenedEarly,
     ResidueForgotten,
+    NamesHeadFirst,
+    NamesEarly,
 }
 
 /// Every break with the name that `EARMARK_BREAK` takes. `B` numbers are those of the list of seeded
@@ -108,6 +110,8 @@ pub(crate) const ALL: &[(&str, Break)] = &[
     ("L_closed_unpinned", Break::ClosedUnpinned),
     ("L_opened_early", Break::OpenedEarly),
     ("L_residue_forgotten", Break::ResidueForgotten),
+    ("L_names_head_first", Break::NamesHeadFirst),
+    ("L_names_early", Break::NamesEarly),
 ];
 
 /// Whether this bug is on.

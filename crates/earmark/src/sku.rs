@@ -202,6 +202,13 @@ pub struct LineName {
     pub id: StockId,
 }
 
+impl LineName {
+    /// Whether these are its SKU and location.
+    pub(crate) fn is(&self, sku: &str, location: Option<&str>) -> bool {
+        &*self.sku == sku && self.location.as_deref() == location
+    }
+}
+
 impl fmt::Display for LineName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.location {

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask counts`.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -7,7 +7,9 @@
 //! | `rules` | rules of the house that no compiler checks |
 //! | `stage` | one suite on its way: children, log, terminal |
 //! | `must_fail` | plays the table of seeded breaks |
+//! | `counts` | instructions of the hot operations against those recorded |
 //! | `fuzz` | the fuzz workspace still compiles |
+//! | `debian` | what a suite needs of the system |
 //! | `run` | one child process with a limit |
 //! | `parse` | what the output of `cargo test` says |
 //! | `source` | Rust text without comments and strings |
@@ -15,6 +17,8 @@
 //!
 //! Unix only: a suite that hangs is ended by its process group.
 
+mod counts;
+mod debian;
 mod fuzz;
 mod house;
 mod must_fail;
@@ -58,15 +62,27 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// Counts the instructions of the hot operations and compares them with `.ci/counts.json`.
+    ///
+    /// Needs valgrind. What `cargo xtask test --only counts` does, and the way to record anew.
+    Counts {
+        /// Writes what was counted to `.ci/counts.json`.
+        #[arg(long)]
+        record: bool,
+    },
 }
 
 fn main() -> ExitCode {
-    let Task::Test { only, list } = Cli::parse().command;
-    if list {
-        print!("{}", suite::list());
-        return ExitCode::SUCCESS;
-    }
-    match test(&only) {
+    let played = match Cli::parse().command {
+        Task::Test { list: true, .. } => {
+            print!("{}", suite::list());
+            Ok(true)
+        }
+        Task::Test { only, .. } => test(&only),
+        Task::Counts { record: false } => test(&["counts".into()]),
+        Task::Counts { record: true } => play(&[&counts::RECORD], false),
+    };
+    match played {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(why) => {
@@ -79,8 +95,12 @@ fn main() -> ExitCode {
 /// Runs the chosen suites in the order of the table; says whether all went well.
 fn test(only: &[String]) -> Result<bool, String> {
     let chosen = choose(only)?;
+    play(&chosen, chosen.len() == SUITES.len())
+}
+
+fn play(chosen: &[&'static Suite], all: bool) -> Result<bool, String> {
     let house = House::find()?;
-    let mut report = Report::new(chosen.len() == SUITES.len());
+    let mut report = Report::new(all);
     for suite in chosen {
         let played = Stage::play(&house, suite, &report);
         report.add(played);

@@ -408,8 +408,8 @@ pub(crate) const BREAKS: &[Break] = &[
         name: "L_number_twice",
         bug: "the number of a lane is given to two threads",
         red: &[loom(
-            "reservation::loom_tests::loom_n1_an_own_lane_is_handed_on_whole",
-            "N1: a slot of an own lane, given to two",
+            "reservation::loom_tests::loom_h1_an_own_lane_is_handed_on_whole",
+            "H1: a slot of an own lane, given to two",
         )],
     },
     Break {
@@ -475,6 +475,19 @@ pub(crate) const BREAKS: &[Break] = &[
         name: "L_residue_forgotten",
         bug: "what closed stripes count as reserved is forgotten",
         red: &[loom("stock::loom_stripes::loom_z6_a_fold_beside_ends_is_exact", "Z6: "), engine("lib", MODEL, A_STEP)],
+    },
+    Break {
+        name: "L_names_head_first",
+        bug: "a cell shows its number before its name is in it",
+        red: &[loom("stock::loom_tests::loom_n1_a_lookup_beside_a_declaration", "N1: the line of another name")],
+    },
+    Break {
+        name: "L_names_early",
+        bug: "a larger table of names takes its place before they are in it",
+        red: &[loom(
+            "stock::loom_tests::loom_n2_a_lookup_beside_a_table_that_grows",
+            "N2: declared before, and not found",
+        )],
     },
 ];
 

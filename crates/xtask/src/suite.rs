@@ -10,7 +10,7 @@ use std::io;
 
 use crate::seeded::{BREAKS, Build};
 use crate::stage::Stage;
-use crate::{fuzz, must_fail, rules};
+use crate::{counts, fuzz, must_fail, rules};
 
 /// One row.
 #[derive(Debug)]
@@ -229,6 +229,13 @@ pub(crate) const SUITES: &[Suite] = &[
         work: Work::Own(must_fail::suite),
         budget_s: 540, // half of it for models that are green already, if the suite `loom` ran before
         must_print: &[],
+    },
+    Suite {
+        name: "counts",
+        asks: "does each hot operation take as many instructions as was recorded?",
+        work: Work::Own(counts::suite),
+        budget_s: 60,
+        must_print: &[said("ran: counts ", 10)],
     },
     Suite {
         name: "fuzz",

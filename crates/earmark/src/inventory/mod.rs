@@ -104,10 +104,11 @@ const NO_CHANNEL: u16 = 0;
 
 /// Stock lines and the reservations on them. Usable by reference from any number of threads.
 ///
-/// **Lock-free, and without allocation once grown**: [`reserve`](Self::reserve) by [`StockId`] without
-/// owner, key or metadata, [`confirm`](Self::confirm), [`release`](Self::release),
-/// [`extend`](Self::extend), [`begin_payment`](Self::begin_payment), [`available`](Self::available).
-/// By name, key or owner a call takes one shard of a map, and so does one on a reservation that has an
+/// **Lock-free, and without allocation once grown**: [`reserve`](Self::reserve) by [`StockId`] or
+/// [by name](Self::reserve_named) without owner, key or metadata, [`lookup`](Self::lookup),
+/// [`confirm`](Self::confirm), [`release`](Self::release), [`extend`](Self::extend),
+/// [`begin_payment`](Self::begin_payment), [`available`](Self::available).
+/// With a key or an owner a call takes one shard of a map, and so does one on a reservation that has an
 /// owner, a key, metadata or more than one item. Commands on stock lock that line's books,
 /// for which no reservation waits.
 ///
@@ -273,7 +274,7 @@ impl Inventory {
         declared.inspect_err(|error| self.refused(NO_CHANNEL, error))
     }
 
-    /// The line of a SKU without a location. One shard of a map; an unknown name leaves no trace.
+    /// The line of a SKU without a location. Lock-free; an unknown name leaves no trace.
     ///
     /// ```
     /// # use earmark::*;

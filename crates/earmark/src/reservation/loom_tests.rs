@@ -137,10 +137,10 @@ fn loom_p2_a_stale_id_never_reaches_the_next_reservation() {
     });
 }
 
-/// N1 and N2: whoever has a lane's number next goes on where the last one stopped, and nobody beside it.
+/// H1 and H2: whoever has a lane's number next goes on where the last one stopped, and nobody beside it.
 #[test]
-fn loom_n1_an_own_lane_is_handed_on_whole() {
-    explore("n1_an_own_lane_is_handed_on_whole", Some(3), &["handed on", "apart"], || {
+fn loom_h1_an_own_lane_is_handed_on_whole() {
+    explore("h1_an_own_lane_is_handed_on_whole", Some(3), &["handed on", "apart"], || {
         let lanes = Lanes::of(2, 1);
         let slab = Arc::new(Slab::new(Sizes { live: 4, expired: 0, ended: 0, retention_ms: 0, lanes }));
         let numbers = Arc::new(Numbers::new());
@@ -159,7 +159,7 @@ fn loom_n1_an_own_lane_is_handed_on_whole() {
         let (Some(mine), Some(theirs)) = (mine, theirs) else { panic!("R6: there is room for all three") };
         let mut slots = [first.1, mine.1, theirs.1];
         slots.sort_unstable();
-        assert!(slots[0] != slots[1] && slots[1] != slots[2], "N1: a slot of an own lane, given to two: {slots:?}");
+        assert!(slots[0] != slots[1] && slots[1] != slots[2], "H1: a slot of an own lane, given to two: {slots:?}");
         if mine.0 == theirs.0 { "handed on" } else { "apart" }
     });
 }

@@ -19,7 +19,7 @@
 //! **R7** Slots on their way from a page to a lane are nobody's to count. Who is refused looks again while any
 //! were, a bounded time: a thread stopped there keeps up to a page from others.
 //! **R8** A lane of a thread's own is written by that thread alone: what it takes and gives back there needs no
-//! read-modify-write. The next thread to own the lane sees all of it (N2).
+//! read-modify-write. The next thread to own the lane sees all of it (H2).
 //! **R6** No page is handed out while `live` slots or more are in use. They are counted only where an
 //! estimate does not tell; beyond `COUNTED_PAGES` the estimate alone does, and it leaves out up to
 //! `PAGE_REUSE_MIN − 1` slots of each page.

@@ -1,10 +1,14 @@
-//! The hot word under every interleaving.
+//! The hot word, and the table of names, under every interleaving.
 
 use loom::sync::Arc;
 use loom::thread;
 
 use super::counter::{Counter, Refused};
+use super::names::Names;
 use crate::loom_explore::explore;
+use crate::sku::StockId;
+use crate::sync::apart;
+use crate::sync::atomic::Ordering::{Acquire, Release};
 
 #[test]
 fn loom_take_takes_the_last_unit_once() {
@@ -56,5 +60,50 @@ fn loom_s3_a_shortage_beside_a_cart_shows_the_mark() {
         assert!(word.available() == 1 || word.midway() > 0, "S3: sold out, though the cart gives it back: {word:?}");
         cart.join().unwrap();
         if word.midway() > 0 { "marked" } else { "there" }
+    });
+}
+
+/// Both names have the same hash and length, and the second is what a cell holds before anything is written to it.
+#[test]
+fn loom_n1_a_lookup_beside_a_declaration() {
+    let model = |asked: &'static str| {
+        move || {
+            let names = Arc::new(Names::coarse(1, 0));
+            names.make_room(0);
+            let declaring = Arc::clone(&names);
+            let declarer = thread::spawn(move || declaring.insert("a", None, StockId::new(0)));
+            let found = names.find(asked, None, |_| true);
+            declarer.join().unwrap();
+            assert!(asked == "a" || found.is_none(), "N1: the line of another name");
+            if found.is_some() { "after" } else { "before" }
+        }
+    };
+    explore("n1_a_lookup_beside_a_declaration", None, &["before", "after"], model("a"));
+    explore("n1_a_lookup_of_another_name", None, &["before"], model("\0"));
+}
+
+#[test]
+fn loom_n2_a_lookup_beside_a_table_that_grows() {
+    explore("n2_a_lookup_beside_a_table_that_grows", Some(4), &["before", "after", "told"], || {
+        let names = Arc::new(Names::coarse(2, 0));
+        names.make_room(0);
+        names.insert("a", None, StockId::new(0));
+        let told = Arc::new(apart(0));
+        let (declaring, telling) = (Arc::clone(&names), Arc::clone(&told));
+        let declarer = thread::spawn(move || {
+            declaring.make_room(1); // a table has room for one, and another takes its place
+            declaring.insert("bb", None, StockId::new(1));
+            telling.store(1, Release);
+        });
+        let told = told.load(Acquire) == 1;
+        assert_eq!(names.find("a", None, |_| true), Some(StockId::new(0)), "N2: declared before, and not found");
+        let found = names.find("bb", None, |_| true);
+        declarer.join().unwrap();
+        match (told, found) {
+            (true, None) => panic!("N2: told that it is declared, and not found"),
+            (true, Some(_)) => "told",
+            (false, Some(_)) => "after",
+            (false, None) => "before",
+        }
     });
 }
