@@ -2,7 +2,7 @@
 //!
 //! Split by role: [`reserve`] and [`cart`] take, [`ends`], [`parts`] and [`payment`] end and move, [`late`] rescues
 //! what expired, [`replace`] swaps, [`stock`] keeps the [`books`], [`levels`] and [`view`] look, [`sweep`] expires.
-//! [`owners`] and [`keys`] find; [`facts`] is where every change passes; [`driver`] moves the time, [`close`] ends it all.
+//! [`owners`], [`keys`] and [`extras`] remember; [`facts`] is where every change passes; [`driver`] moves the time, [`close`] ends it all.
 
 mod answer;
 mod audit;
@@ -15,19 +15,23 @@ mod cause;
 mod close;
 mod driver;
 mod ends;
+mod extras;
 mod facts;
 mod guard;
+mod index;
 mod keys;
 mod late;
 mod levels;
 mod owners;
 mod parts;
 mod payment;
+mod remembered;
 mod replace;
 mod request;
 mod reserve;
 mod retry;
 mod settings;
+mod shards;
 mod stock;
 mod sweep;
 #[cfg(feature = "tokio")]
@@ -38,6 +42,8 @@ mod view;
 #[cfg(all(test, not(earmark_loom)))]
 mod bounds;
 #[cfg(all(test, not(earmark_loom)))]
+mod caps;
+#[cfg(all(test, not(earmark_loom)))]
 mod leaps;
 #[cfg(all(test, earmark_loom))]
 mod loom_tests;
@@ -47,7 +53,6 @@ mod model;
 mod progress;
 
 use std::hash::{BuildHasher, Hash};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dashmap::DashMap;
@@ -84,9 +89,11 @@ use crate::stock::counter::Counter;
 use crate::stock::table::{Table, Undeclared};
 use crate::sync::{AtomicBool, Mutex, Pause, lane_of_thread};
 use crate::wheel::Wheel;
+use extras::{Extra, Extras};
 use facts::{Fact, Facts};
 use keys::Keys;
 use owners::Owners;
+use remembered::Basis;
 use settings::Settings;
 use sweep::Parked;
 use time::Time;
@@ -131,7 +138,7 @@ pub struct Inventory {
     lines: Table,
     slab: Slab,
     wheel: Wheel,
-    extras: DashMap<u32, Arc<Extra>, RandomState>,
+    extras: Extras,
     owners: Owners,
     keys: Keys,
     parked: Parked,
@@ -143,16 +150,6 @@ pub struct Inventory {
     hash_key: [u8; 16],
     incarnation: u32,
     closed: AtomicBool,
-}
-
-/// What few reservations have: kept beside the slab, gone when they end.
-#[derive(Debug, Clone, Default)]
-struct Extra {
-    owner: Option<Owner>,
-    key: Option<Key>,
-    metadata: Option<Arc<str>>,
-    /// A cart's items, one for each line, in order of line number.
-    items: Box<[Item]>,
 }
 
 /// Why a call on a reservation came to nothing; each operation says it in its own enum.
@@ -218,22 +215,24 @@ impl Inventory {
         let mut hash_key = [0; 16];
         hash_key[..8].copy_from_slice(&seed(1));
         hash_key[8..].copy_from_slice(&seed(2));
+        let (incarnation, window_ms) = (random.hash_one(3u64) as u32, settings.key_window.as_millis() as u64);
+        let basis = Basis { since: time.tick(), window_ms, incarnation };
         let channels = boxcar::Vec::new();
         channels.push(view::ChannelTally::new("".into())); // NO_CHANNEL
         Self {
             wheel: Wheel::new(sizes.slots(), time.tick()),
             lines: Table::new(settings.lines_max),
             slab: Slab::new(sizes),
-            extras: DashMap::with_hasher(RandomState::default()),
+            extras: Extras::new(sizes.slots(), settings.lanes),
             owners: Owners::new(settings.owners_max),
-            keys: Keys::new(settings.keys_max, settings.key_window.as_millis() as u64),
+            keys: Keys::new(settings.keys_max, basis),
             parked: Parked::new(),
             retries: retry::Retries::default(),
             channels,
             channel_ids: DashMap::with_hasher(RandomState::default()),
             making_channel: Mutex::new(()),
             facts: Facts::new(settings.lanes),
-            incarnation: random.hash_one(3u64) as u32,
+            incarnation,
             closed: AtomicBool::new(false),
             hash_key,
             time,

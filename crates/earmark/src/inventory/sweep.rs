@@ -217,8 +217,9 @@ impl Inventory {
         let Some(place) = self.slab.get(slot) else { return };
         match place.update(|seen| seen.forget(generation)) {
             Ok(_) => {
-                if place.body(now).has_extra {
-                    self.extras.remove(&slot);
+                let body = place.body(now);
+                if body.has_extra {
+                    self.let_go(slot, &body);
                 }
                 self.slab.unpark();
                 self.slab.give_back(slot, self.time.arrival(now));
@@ -307,10 +308,7 @@ impl Inventory {
     /// An expired reservation waits for a late payment, if the settings say so.
     fn park(&self, slot: u32, generation: u32, body: &crate::reservation::slot::Body, now: u64) {
         if body.has_extra {
-            let owner = self.extras.get(&slot).and_then(|extra| extra.owner);
-            if let Some(owner) = owner {
-                self.forget_owned(owner, self.id(slot, generation));
-            }
+            self.strike_dead(slot, generation, body);
         }
         let until = self.time.arrival(now).saturating_add(self.settings.expired_retention.as_millis() as u64);
         let parked = ParkedSlot { slot, generation, until };
