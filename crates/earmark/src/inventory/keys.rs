@@ -84,14 +84,13 @@ impl Shard {
 
     /// The key no longer finds its record.
     fn forget(&mut self, shards: &Shards<Self>, place: u32) {
-        let Self { index, records, beside, .. } = self;
-        let record = records.at_mut(place);
+        let record = self.records.at_mut(place);
         if record.kind() == Kind::Beside {
-            beside.remove(&place);
+            self.beside.remove(&place);
         }
         record.become_(Kind::Forgotten);
-        let key = record.key();
-        index.remove(shards.hash(&key), place, |place| shards.hash(&records.at(place).key()));
+        let hash = shards.hash(&record.key());
+        self.index.remove(hash, place, || all(shards, &self.records));
     }
 
     /// The place is free, if nothing needs it any more (K2).
@@ -123,6 +122,12 @@ impl Shard {
         }
         self.free(place);
     }
+}
+
+/// Every record that its key finds, with the key's hash.
+fn all(shards: &Shards<Shard>, records: &Records<Record>) -> impl Iterator<Item = (u32, u64)> {
+    let found = records.iter().filter(|(_, record)| record.kind() != Kind::Forgotten);
+    found.map(|(place, record)| (place, shards.hash(&record.key())))
 }
 
 /// What stands under a key.
@@ -178,7 +183,7 @@ impl Keys {
             self.len.fetch_sub(1, Relaxed);
             return Err(self.full());
         };
-        index.insert(hash, place, |place| self.shards.hash(&records.at(place).key()));
+        index.insert(hash, place, || all(&self.shards, records));
         Ok(Found::Claimed(running(place)))
     }
 

@@ -23,8 +23,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::Inventory;
-use super::extras::{Extras, Links};
-use super::index::{Index, Records};
+use super::extras::{Extras, Links, Side};
+use super::index::{Index, Records, halves, joined, quarters, whole};
 use super::request::{Item, Owner};
 use super::shards::{At, Shards};
 use crate::error::{FullError, OwnerCap, ReserveError, Table};
@@ -33,11 +33,10 @@ use crate::reservation::slot::Body;
 use crate::reservation::state::{No, Standing};
 use crate::seeded::{Break, on};
 use crate::sync::Pause;
+use crate::word::Field;
 
 /// No slot: the end of a list. More than any slab has.
 const END: u32 = u32::MAX;
-/// In place of a cursor: the book is not open.
-const CLOSED: u32 = END - 1;
 /// Reservations looked at between two holds of a shard's lock.
 const BATCH: usize = 32;
 
@@ -53,44 +52,66 @@ pub(super) struct Owners {
 struct Shard {
     index: Index,
     books: Records<Book>,
+    /// Who goes through a list in steps: the book's place, and the slot where it goes on (O4).
+    walks: Vec<(u32, u32)>,
 }
 
-/// What one owner holds. Forty bytes.
+/// What one owner holds. Thirty-six bytes, in words that need no more room for their alignment.
 #[derive(Debug, Clone, Copy)]
 struct Book {
-    /// The owner's bits: an aligned `u128` would cost eight bytes more.
-    owner: [u64; 2],
+    owner: [u32; 4],
     /// Units of what is listed.
-    units: u64,
+    units: [u32; 2],
     /// The slot that was listed last.
     first: u32,
     /// How many are listed.
     ids: u32,
-    /// Sides that name the book and are not listed.
+    /// Sides that name the book and are not listed; and whether it is open.
     kept: u32,
-    /// Where who has the book open goes on looking (O4).
-    cursor: u32,
 }
-const _: () = assert!(size_of::<Book>() == 40);
+const _: () = assert!(size_of::<Book>() == 36);
+const KEPT: Field = Field::lowest(31);
+const OPEN: Field = KEPT.above(1);
 
 impl Book {
+    /// An open one.
     const fn new(owner: Owner) -> Self {
-        let bits = owner.to_bits();
-        let owner = [bits as u64, (bits >> u64::BITS) as u64];
-        Self { owner, units: 0, first: END, ids: 0, kept: 0, cursor: CLOSED }
+        let kept = OPEN.put(0, 1) as u32;
+        Self { owner: quarters(owner.to_bits()), units: [0; 2], first: END, ids: 0, kept }
     }
 
     const fn owner(&self) -> Owner {
-        Owner::from_bits(self.owner[0] as u128 | (self.owner[1] as u128) << u64::BITS)
+        Owner::from_bits(joined(self.owner))
+    }
+
+    const fn units(&self) -> u64 {
+        whole(self.units)
     }
 
     const fn is_open(&self) -> bool {
-        self.cursor != CLOSED
+        OPEN.of(self.kept as u64) == 1
+    }
+
+    const fn set_open(&mut self, open: bool) {
+        self.kept = OPEN.put(self.kept as u64, open as u64) as u32;
+    }
+
+    const fn kept(&self) -> u64 {
+        KEPT.of(self.kept as u64)
+    }
+
+    const fn set_kept(&mut self, kept: u64) {
+        self.kept = KEPT.put(self.kept as u64, kept) as u32;
     }
 
     /// Whether it counts as an owner.
     const fn counts(&self) -> bool {
         self.is_open() || self.ids > 0
+    }
+
+    /// Whether it is there at all (O2).
+    const fn stands(&self) -> bool {
+        self.counts() || self.kept() > 0
     }
 
     /// Puts a slot into the list.
@@ -103,12 +124,17 @@ impl Book {
             side.link(Links { previous: slot, ..side.links() });
         }
         self.ids += 1;
-        self.units += units;
+        self.units = halves(self.units() + units);
     }
 
-    /// Takes a slot out of the list.
-    fn strike(&mut self, extras: &Extras, slot: u32, units: u64) {
-        let Some(side) = extras.side(slot) else { return };
+    /// So many units less.
+    fn less(&mut self, units: u64) {
+        debug_assert!(self.units() >= units || crate::seeded::any());
+        self.units = halves(self.units().saturating_sub(units));
+    }
+
+    /// Takes a slot out of the list; which one came next.
+    fn strike(&mut self, extras: &Extras, side: &Side, units: u64) -> u32 {
         let Links { next, previous } = side.links();
         match extras.side(previous) {
             Some(before) => before.link(Links { next, ..before.links() }),
@@ -117,13 +143,11 @@ impl Book {
         if let Some(behind) = extras.side(next) {
             behind.link(Links { previous, ..behind.links() });
         }
-        if self.cursor == slot && !on(Break::CursorLeft) {
-            self.cursor = next; // O4
-        }
-        debug_assert!(self.ids > 0 && self.units >= units || crate::seeded::any());
+        debug_assert!(self.ids > 0 || crate::seeded::any());
         self.ids = self.ids.saturating_sub(1);
-        self.units = self.units.saturating_sub(units);
+        self.less(units);
         side.strike();
+        next
     }
 }
 
@@ -133,11 +157,15 @@ impl Shard {
     }
 
     fn make(&mut self, shards: &Shards<Self>, hash: u64, owner: Owner) -> Option<u32> {
-        let Self { index, books } = self;
-        let place = books.add(Book::new(owner))?;
-        index.insert(hash, place, |place| shards.hash(&books.at(place).owner()));
+        let place = self.books.add(Book::new(owner))?; // open: one that stands
+        self.index.insert(hash, place, || all(shards, &self.books));
         Some(place)
     }
+}
+
+/// Every book that stands, with its owner's hash.
+fn all(shards: &Shards<Shard>, books: &Records<Book>) -> impl Iterator<Item = (u32, u64)> {
+    books.iter().filter(|(_, book)| book.stands()).map(|(place, book)| (place, shards.hash(&book.owner())))
 }
 
 /// Why an owner's book was not opened.
@@ -162,7 +190,7 @@ impl Owners {
         let hash = self.shards.hash(&owner);
         let shard = self.shards.lock(Shards::<Shard>::of(hash));
         let book = shard.books.at(shard.find(hash, owner)?);
-        Some((book.ids, book.units, book.kept))
+        Some((book.ids, book.units(), book.kept() as u32))
     }
 
     /// Opens the book of an owner, if nobody has it open.
@@ -186,7 +214,7 @@ impl Owners {
             self.len.fetch_sub(1, Relaxed);
             return Err(full);
         };
-        shard.books.at_mut(place).cursor = END;
+        shard.books.at_mut(place).set_open(true);
         Ok(At::new(number, place))
     }
 
@@ -203,7 +231,7 @@ impl Owners {
         if !book.counts() {
             return Ok(None);
         }
-        book.cursor = END;
+        book.set_open(true);
         Ok(Some(At::new(number, place)))
     }
 
@@ -214,7 +242,7 @@ impl Owners {
     }
 
     fn change_in<R>(&self, shard: &mut Shard, at: At, change: impl FnOnce(&mut Book) -> R) -> R {
-        let Shard { index, books } = shard;
+        let Shard { index, books, .. } = shard;
         let book = books.at_mut(at.place());
         let counted = book.counts();
         let changed = change(book);
@@ -224,9 +252,8 @@ impl Owners {
             (false, true) => _ = self.len.fetch_add(1, Relaxed),
             _ => {}
         }
-        if !book.counts() && book.kept == 0 {
-            let hash = |book: &Book| self.shards.hash(&book.owner());
-            index.remove(hash(&book), at.place(), |place| hash(books.at(place))); // O2
+        if !book.stands() {
+            index.remove(self.shards.hash(&book.owner()), at.place(), || all(&self.shards, books)); // O2
             books.free(at.place());
         }
         changed
@@ -239,8 +266,13 @@ impl Owners {
         let number = Shards::<Shard>::of(hash);
         let mut shard = self.shards.lock(number);
         let found = shard.find(hash, owner);
-        debug_assert!(found.is_some() || crate::seeded::any());
-        let Some(place) = found.or_else(|| shard.make(&self.shards, hash, owner)) else { return };
+        let made = || {
+            debug_assert!(crate::seeded::any());
+            let place = shard.make(&self.shards, hash, owner)?;
+            shard.books.at_mut(place).set_open(false);
+            Some(place)
+        };
+        let Some(place) = found.or_else(made) else { return };
         let at = At::new(number, place);
         self.change_in(&mut shard, at, |book| book.list(extras, slot, units));
         side.enlist(at);
@@ -252,10 +284,21 @@ impl Owners {
         let Some((side, at)) = extras.side(slot).and_then(|side| Some((side, side.listed_by()?))) else { return };
         let mut shard = self.shards.lock(at.shard());
         if side.listed_by() == Some(at) && still() {
-            self.change_in(&mut shard, at, |book| {
-                book.strike(extras, slot, units);
-                book.kept += 1;
-            });
+            self.strike_in(&mut shard, at, extras, (slot, side), units, 1);
+        }
+    }
+
+    /// Takes a slot out of its owner's list, whoever is going through that; so many more sides name the book and
+    /// are not listed.
+    fn strike_in(&self, shard: &mut Shard, at: At, extras: &Extras, (slot, side): (u32, &Side), units: u64, kept: u64) {
+        let next = self.change_in(shard, at, |book| {
+            book.set_kept(book.kept() + kept);
+            book.strike(extras, side, units)
+        });
+        for (place, cursor) in &mut shard.walks {
+            if *place == at.place() && *cursor == slot && !on(Break::CursorLeft) {
+                *cursor = next; // O4
+            }
         }
     }
 
@@ -267,11 +310,11 @@ impl Owners {
         if side.owner() != Some(at) {
             return;
         }
-        self.change_in(&mut shard, at, |book| match side.listed_by() {
-            Some(_) if on(Break::OwnerBlind) && book.is_open() => {}
-            Some(_) => book.strike(extras, slot, units),
-            None => book.kept = book.kept.saturating_sub(1),
-        });
+        if side.listed_by().is_none() {
+            self.change_in(&mut shard, at, |book| book.set_kept(book.kept().saturating_sub(1)));
+        } else if !(on(Break::OwnerBlind) && shard.books.at(at.place()).is_open()) {
+            self.strike_in(&mut shard, at, extras, (slot, side), units, 0);
+        }
         side.disown();
     }
 
@@ -280,14 +323,12 @@ impl Owners {
         let Some((side, at)) = extras.side(slot).and_then(|side| Some((side, side.listed_by()?))) else { return };
         let mut shard = self.shards.lock(at.shard());
         if side.listed_by() == Some(at) {
-            let book = shard.books.at_mut(at.place());
-            debug_assert!(book.units >= units || crate::seeded::any());
-            book.units = book.units.saturating_sub(units);
+            shard.books.at_mut(at.place()).less(units);
         }
     }
 
     /// Whose the reservation is.
-    pub(super) fn owner_of(&self, side: &super::extras::Side) -> Option<Owner> {
+    pub(super) fn owner_of(&self, side: &Side) -> Option<Owner> {
         let at = side.owner()?;
         let shard = self.shards.lock(at.shard());
         let still = side.owner() == Some(at) || on(Break::SideBlind);
@@ -304,7 +345,10 @@ pub(super) struct OpenBook<'a> {
 
 impl Drop for OpenBook<'_> {
     fn drop(&mut self) {
-        self.inventory.owners.change(self.at, |book| book.cursor = CLOSED);
+        let (owners, at) = (&self.inventory.owners, self.at);
+        let mut shard = owners.shards.lock(at.shard());
+        shard.walks.retain(|(place, _)| *place != at.place()); // a panic may have left one
+        owners.change_in(&mut shard, at, |book| book.set_open(false));
     }
 }
 
@@ -317,7 +361,7 @@ impl OpenBook<'_> {
             let body = self.inventory.slab.get(id.slot)?.body(now);
             Some(self.inventory.items_of(id.slot, &body).units())
         });
-        let (ids, units) = owners.change(self.at, |book| (u64::from(book.ids), book.units));
+        let (ids, units) = owners.change(self.at, |book| (u64::from(book.ids), book.units()));
         match except {
             Some(held) => (ids.saturating_sub(1), units.saturating_sub(held)),
             None => (ids, units),
@@ -327,20 +371,25 @@ impl OpenBook<'_> {
     /// Looks at each reservation in the list; holds no lock meanwhile (O4).
     pub(super) fn each(&self, mut look: impl FnMut(ReservationId)) {
         let Inventory { owners, extras, slab, .. } = self.inventory;
-        owners.change(self.at, |book| book.cursor = book.first);
+        let place = self.at.place();
+        let lock = || owners.shards.lock(self.at.shard());
+        let mut shard = lock();
+        let first = shard.books.at(place).first;
+        shard.walks.push((place, first));
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            owners.change(self.at, |book| {
-                while batch.len() < BATCH {
-                    let (Some(side), Some(slot)) = (extras.side(book.cursor), slab.get(book.cursor)) else { break };
-                    batch.push(self.inventory.id(book.cursor, slot.snapshot().generation()));
-                    book.cursor = side.links().next;
-                }
-            });
-            if batch.is_empty() {
-                return;
+            let Some((_, cursor)) = shard.walks.iter_mut().find(|walk| walk.0 == place) else { return };
+            while batch.len() < BATCH {
+                let (Some(side), Some(slot)) = (extras.side(*cursor), slab.get(*cursor)) else { break };
+                batch.push(self.inventory.id(*cursor, slot.snapshot().generation()));
+                *cursor = side.links().next;
             }
+            if batch.is_empty() {
+                return shard.walks.retain(|walk| walk.0 != place);
+            }
+            drop(shard);
             batch.drain(..).for_each(&mut look);
+            shard = lock();
         }
     }
 }

@@ -8,7 +8,7 @@
 //! in the first four years of an inventory. All else, refusals above all, lies whole beside the record.
 
 use super::answer::{Levels, Reserved};
-use super::index::{NOWHERE, PLACE_BITS};
+use super::index::{NOWHERE, PLACE_BITS, halves, joined, quarters, whole};
 use super::late::Late;
 use super::request::Key;
 use crate::clock::Timestamp;
@@ -185,28 +185,17 @@ pub(super) struct Record {
 }
 const _: () = assert!(size_of::<Record>() == 44);
 
-const fn halves(word: u64) -> [u32; 2] {
-    [word as u32, (word >> u32::BITS) as u32]
-}
-
-const fn whole(halves: [u32; 2]) -> u64 {
-    halves[0] as u64 | (halves[1] as u64) << u32::BITS
-}
-
 impl Record {
     /// A call begins to run under the key.
     pub(super) fn running(key: Key) -> Self {
-        let bits = key.to_bits();
-        let [low, high] = [halves(bits as u64), halves((bits >> u64::BITS) as u64)];
-        let key = [low[0], low[1], high[0], high[1]];
+        let key = quarters(key.to_bits());
         let mut record = Self { key, fingerprint: [0; 2], what: [0; 2], times: [0; 2], next: NOWHERE };
         record.become_(Kind::Running);
         record
     }
 
     pub(super) fn key(&self) -> Key {
-        let [a, b, c, d] = self.key;
-        Key::from_bits(u128::from(whole([a, b])) | u128::from(whole([c, d])) << u64::BITS)
+        Key::from_bits(joined(self.key))
     }
 
     pub(super) fn fingerprint(&self) -> u64 {
