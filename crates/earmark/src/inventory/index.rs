@@ -7,7 +7,7 @@
 //!
 //! A cell is four bytes: a place, and how far the cell is from where its hash belongs. That distance does what
 //! a part of the hash does elsewhere: only records that share a home are compared. Tables grow by a sixth, not
-//! twofold, so an entry costs 4.3 to 5 bytes whatever their number.
+//! twofold, so an entry costs 4.4 to 5.2 bytes whatever their number.
 //!
 //! **D1** Along a run of cells no distance is more than one above that of the cell before (Robin Hood), so a
 //! search ends at the first cell that is nearer to its home than the search has come.
@@ -20,8 +20,8 @@ pub(super) const NOWHERE: u32 = (1 << PLACE_BITS) - 1;
 /// Cells from home at most; a table in which one would be further off grows.
 const AWAY_MAX: u32 = (1 << (u32::BITS - PLACE_BITS)) - 2;
 const EMPTY: u32 = u32::MAX;
-/// At most so much of a table is full: fifteen of sixteen cells.
-const FULL: (usize, usize) = (15, 16);
+/// At most so much of a table is full: nine of ten cells.
+const FULL: (usize, usize) = (9, 10);
 /// A table grows by a sixth.
 const GROWTH: usize = 6;
 /// The smallest table, and what one grows by besides.
@@ -57,7 +57,7 @@ impl Index {
 
     /// The first cell that a hash may be in: by its upper half, because shards are chosen by the lower one.
     fn home(&self, hash: u64) -> usize {
-        ((hash >> 32) * self.cells.len() as u64 >> 32) as usize
+        (((hash >> 32) * self.cells.len() as u64) >> 32) as usize
     }
 
     fn next(&self, at: usize) -> usize {
@@ -301,13 +301,13 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_costs_five_bytes_at_most_at_every_size() {
+    fn an_entry_costs_little_more_than_five_bytes_at_every_size() {
         let hash_of = |place: u32| u64::from(place).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mut index = Index::default();
         for place in 0..200_000u32 {
             index.insert(hash_of(place), place, || (0..=place).map(|place| (place, hash_of(place))));
             let bytes = size_of_val(&*index.cells);
-            assert!(place < 1_000 || bytes * 100 < 505 * index.len(), "{bytes} bytes for {}", index.len());
+            assert!(place < 1_000 || bytes * 100 < 525 * index.len(), "{bytes} bytes for {}", index.len());
         }
     }
 

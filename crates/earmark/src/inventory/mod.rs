@@ -108,8 +108,8 @@ const NO_CHANNEL: u16 = 0;
 /// **Lock-free, and without allocation once grown**: [`reserve`](Self::reserve) by [`StockId`] without
 /// owner, key or metadata, [`confirm`](Self::confirm), [`release`](Self::release),
 /// [`extend`](Self::extend), [`begin_payment`](Self::begin_payment), [`available`](Self::available).
-/// By name, key or owner a call takes one shard of a map, and so does one on a reservation that has an
-/// owner, a key, metadata or more than one item. Commands on stock lock that line's books,
+/// By name, key or owner a call takes one shard of a table, for a look or a change, and so does one on a
+/// reservation that has an owner, a key, metadata or more than one item. Commands on stock lock that line's books,
 /// which no reservation does.
 ///
 /// **Visibility**: what a thread wrote before a call that succeeded is visible to whoever learns of the

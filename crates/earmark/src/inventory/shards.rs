@@ -66,7 +66,7 @@ impl<T: Default> Shards<T> {
 
     /// The number of the shard for a hash.
     pub(super) const fn of(hash: u64) -> usize {
-        hash as usize % SHARDS
+        hash as usize & (SHARDS - 1)
     }
 
     pub(super) const fn count() -> usize {
