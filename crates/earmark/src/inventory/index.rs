@@ -222,6 +222,11 @@ impl<T> Records<T> {
         &mut self.chunks[place as usize >> CHUNK_BITS][place as usize & (CHUNK_LEN - 1)]
     }
 
+    #[cfg(all(test, not(earmark_loom)))]
+    pub(super) fn in_use(&self) -> usize {
+        self.room() - self.free.len()
+    }
+
     /// Records, and places that are free.
     fn room(&self) -> usize {
         let last = self.chunks.last().map_or(0, Vec::len);

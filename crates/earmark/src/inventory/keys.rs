@@ -150,6 +150,12 @@ impl Keys {
         self.len.load(Relaxed)
     }
 
+    /// Records in use, for whatever reason.
+    #[cfg(all(test, not(earmark_loom)))]
+    fn records(&self) -> usize {
+        (0..Shards::<Shard>::count()).map(|number| self.shards.lock(number).records.in_use()).sum()
+    }
+
     /// What stands under a key; if nothing does, this call claims it and runs the command (K1).
     fn find_or_claim(&self, key: Key, fingerprint: u64, now: u64) -> Result<Found<'_>, FullError> {
         let hash = self.shards.hash(&key);
@@ -353,5 +359,117 @@ impl Inventory {
             running.answer(fingerprint, answer, until);
         }
         Told::First(outcome)
+    }
+}
+
+#[cfg(all(test, not(earmark_loom)))]
+mod tests {
+    use std::collections::HashSet;
+    use std::time::Duration;
+
+    use crate::*;
+
+    const WINDOW: Duration = Duration::from_secs(1);
+
+    fn stocked(builder: InventoryBuilder, on_hand: u32) -> (Inventory, StockId, ManualClock) {
+        let clock = ManualClock::default();
+        let inventory = builder.clock(clock.clone()).key_window(WINDOW).expired_capacity(0).build().unwrap();
+        let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
+        let _ = inventory.receive(tee, Quantity::new(on_hand).unwrap(), &Cause::none()).unwrap();
+        (inventory, tee, clock)
+    }
+
+    fn under(key: u128, line: StockId) -> ReserveRequest {
+        ReserveRequest::new(Ttl::MAX).with_item(line, Quantity::ONE).with_key(Key::from_bits(key))
+    }
+
+    /// A key is used again while the reservation of its first use lives: each tells the key, and no record stays.
+    #[test]
+    fn k2_a_reservation_keeps_its_key_beyond_the_window() {
+        let (inventory, tee, clock) = stocked(Inventory::builder(), 1_000);
+        let key_of = |id| inventory.get(id).unwrap().key.unwrap().to_bits();
+        let take = |key| inventory.reserve_with(&under(key, tee)).unwrap().detach();
+        let rounds: Vec<Vec<_>> = (0..3)
+            .map(|_| {
+                let ids: Vec<_> = (0..200).map(take).collect();
+                assert_eq!(ids, (0..200).map(take).collect::<Vec<_>>(), "P7");
+                clock.advance(WINDOW);
+                ids
+            })
+            .collect();
+        let _ = inventory.sweep();
+        assert_eq!((inventory.usage().keys, inventory.keys.records()), (0, 600));
+        for ids in &rounds {
+            assert!(ids.iter().enumerate().all(|(key, id)| key_of(*id) == key as u128));
+        }
+        let ids: HashSet<_> = rounds.into_iter().flatten().collect();
+        assert_eq!(ids.len(), 600);
+        ids.into_iter().for_each(|id| inventory.confirm(id).unwrap());
+        assert_eq!((inventory.usage().extras, inventory.keys.records()), (0, 0));
+    }
+
+    #[test]
+    fn p10_keys_of_every_kind_of_answer_are_forgotten() {
+        let (inventory, tee, clock) = stocked(Inventory::builder(), 600);
+        let lots = Quantity::new(100_000).unwrap();
+        for round in 0..5u128 {
+            for n in 0..100u128 {
+                let key = |kind: u128| Key::from_bits(round << 64 | n << 8 | kind);
+                let id = inventory.reserve_with(&under(key(0).to_bits(), tee)).unwrap().detach();
+                let many = ReserveRequest::new(Ttl::MAX).with_item(tee, Quantity::new(200).unwrap());
+                let many = inventory.reserve_with(&many.with_key(key(1))).unwrap().detach();
+                assert!(inventory.reserve_with(&under(key(2).to_bits(), tee).with_item(tee, lots)).is_err());
+                for _ in 0..2 {
+                    inventory.confirm_with(id, key(3)).unwrap();
+                    inventory.release_with(many, key(4)).unwrap();
+                    assert!(inventory.release_with(id, key(5)).is_err());
+                    assert_eq!(inventory.confirm_or_reacquire_with(id, key(4)), Err(KeyError::Reused.into()));
+                    let _ = inventory.receive(tee, Quantity::ONE, &Cause::none().with_key(key(6))).unwrap();
+                }
+            }
+            assert_eq!((inventory.usage().keys, inventory.keys.records()), (700, 700));
+            clock.advance(WINDOW);
+            if round % 2 == 0 {
+                let _ = inventory.sweep();
+                assert_eq!((inventory.usage().keys, inventory.keys.records()), (0, 0));
+            } else {
+                while inventory.usage().keys > 0 {
+                    inventory.keys.forget_old(inventory.read_clock(), 3);
+                }
+            }
+        }
+    }
+
+    /// A full table makes room with whatever is old, in whatever part of it.
+    #[test]
+    fn a_full_table_forgets_what_is_old_wherever_it_is() {
+        let (inventory, tee, clock) = stocked(Inventory::builder().keys_max(10), 100);
+        for n in 0..100u128 {
+            let reserved = inventory.reserve_with(&under(n, tee)).map(Guard::detach);
+            let full = FullError { table: Table::Keys, max: 10 };
+            assert_eq!(reserved.as_ref().err(), (n % 11 == 10).then_some(&full.into()), "{n}");
+            if reserved.is_err() {
+                clock.advance(WINDOW);
+            }
+        }
+    }
+
+    /// P7 with real threads, all after the same keys.
+    #[test]
+    fn k1_one_key_one_reservation_on_four_threads() {
+        const KEYS: u128 = 2_000;
+        let (inventory, tee, _) = stocked(Inventory::builder(), 100_000);
+        let turn = || -> Vec<Option<ReservationId>> {
+            (0..KEYS).map(|key| inventory.reserve_with(&under(key, tee)).map(Guard::detach).ok()).collect()
+        };
+        let told: Vec<_> = std::thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(turn));
+            threads.map(|thread| thread.join().unwrap()).into_iter().collect()
+        });
+        for key in 0..KEYS as usize {
+            let answers: HashSet<_> = told.iter().filter_map(|answers| answers[key]).collect();
+            assert_eq!(answers.len(), 1, "P7: key {key}");
+        }
+        assert_eq!((inventory.usage().keys, inventory.counts().reserved), (KEYS as usize, KEYS as u64));
     }
 }
