@@ -138,13 +138,6 @@ impl<T> Mutex<T> {
         return self.0.lock();
     }
 
-    /// Before a map hands what stands beside this lock to other threads. Loom cannot see into maps; there
-    /// what was written before travels with the lock.
-    pub(crate) fn hand_on(&self) {
-        #[cfg(earmark_loom)]
-        drop(self.lock());
-    }
-
     /// Takes the lock if nobody has it.
     pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         #[cfg(earmark_loom)]
@@ -226,22 +219,4 @@ pub(crate) fn look(cell: &AtomicU64) -> u64 {
     return cell.fetch_or(0, Ordering::AcqRel);
     #[cfg(not(earmark_loom))]
     return cell.load(Ordering::SeqCst);
-}
-
-/// For a "mark, then look" of which one half is a lock: stands between the mark and the look, on both
-/// sides.
-///
-/// ORDERING: a lock's own orderings let a look that follows an unlock come before it, and a try of the
-/// lock that follows a mark come before that. Loom's locks have no such old values.
-pub(crate) fn barrier() {
-    #[cfg(not(earmark_loom))]
-    atomic::fence(Ordering::SeqCst);
-}
-
-/// Lets a model switch threads here. Loom switches before an access, but not before an unlock.
-pub(crate) fn switch_before_unlock(cell: &AtomicU64) {
-    #[cfg(earmark_loom)]
-    let _ = look(cell);
-    #[cfg(not(earmark_loom))]
-    let _ = cell;
 }

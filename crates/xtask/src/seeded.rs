@@ -333,10 +333,28 @@ pub(crate) const BREAKS: &[Break] = &[
     },
     Break {
         name: "L_owner_blind",
-        bug: "whoever closes an owner's book does not look at what ended meanwhile",
+        bug: "what ends while its owner's book is open stays in it",
         red: &[loom(
             "inventory::loom_tests::owners::loom_o2_end_beside_an_open_book_of_its_owner",
             "O2: an id was left behind",
+        )],
+    },
+    Break {
+        name: "L_cursor_left",
+        bug: "who goes through an owner's list stays at what was struck out of it meanwhile",
+        red: &[engine("lib", "inventory::caps::o4_a_look_at_each_meets_all_that_live_whatever_ends_meanwhile", "O4: ")],
+    },
+    Break {
+        name: "L_side_blind",
+        bug: "whose a reservation is, is read without another look under the lock",
+        red: &[loom("inventory::loom_tests::owners::loom_x2_a_look_beside_an_end", "X2: told as another's")],
+    },
+    Break {
+        name: "L_key_unheld",
+        bug: "a key's record is used again although a reservation names it",
+        red: &[loom(
+            "inventory::loom_tests::owners::loom_k2_a_look_beside_another_key",
+            "K2: told under another's key",
         )],
     },
     Break {

@@ -96,7 +96,8 @@ impl InventoryBuilder {
 
     /// Live reservations: 1 to 2^30, default 2^24. Up to this many always find room. The refusal comes
     /// within 32 more for each lane; where more than half a million slots are in use, with ended and expired
-    /// ones, within a third more. Each costs 24 bytes once used.
+    /// ones, within a third more. Each costs 24 bytes once used, and 16 more if it has an owner, a key, metadata
+    /// or more than one item.
     ///
     /// ```
     /// # use earmark::*;
@@ -331,7 +332,7 @@ impl InventoryBuilder {
     }
 
     /// Owners with live reservations: 1 to 2^30, default 2^20. A new one that finds no room sweeps once
-    /// before it is refused.
+    /// before it is refused. Each costs about 41 bytes, whatever it holds.
     ///
     /// ```
     /// # use earmark::*;
@@ -405,7 +406,8 @@ impl InventoryBuilder {
         self
     }
 
-    /// Idempotency keys remembered at a time: 1 to 2^30, default 2^20.
+    /// Idempotency keys remembered at a time: 1 to 2^30, default 2^20. One that stands for a success costs about
+    /// 49 bytes; for a refusal, more than 127 units, or a deadline more than 37 hours ahead, about 250.
     ///
     /// ```
     /// # use earmark::*;

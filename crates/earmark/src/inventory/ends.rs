@@ -290,11 +290,6 @@ impl Inventory {
         }
     }
 
-    /// What is kept beside the slab for a slot.
-    pub(super) fn extra_of(&self, slot: u32) -> Option<Arc<Extra>> {
-        self.extras.get(&slot).map(|extra| Arc::clone(&extra))
-    }
-
     /// A reservation has ended: tells of it, then moves the counters of all its lines. What gives stock
     /// back is told before the counter rises (P6).
     pub(super) fn settle_ended(&self, id: ReservationId, body: &Body, end: End, settled: bool) {
@@ -315,10 +310,7 @@ impl Inventory {
     /// The slot of an ended reservation goes back, and with it what was kept beside it.
     pub(super) fn finish(&self, id: ReservationId, body: &Body, now: u64) {
         if body.has_extra {
-            let removed = self.extras.remove(&id.slot());
-            if let Some(owner) = removed.and_then(|(_, extra)| extra.owner) {
-                self.forget_owned(owner, id);
-            }
+            self.let_go(id.slot(), body);
         }
         self.slab.give_back(self.lane(), id.slot(), now);
     }

@@ -1,235 +1,313 @@
 //! Idempotency keys: same key, same answer, inside the window (P7).
 //!
-//! The map only finds the cell; what a key stands for is decided under the cell's own lock. Answers
-//! decided on stock or caps are remembered; `contended`, busy and full are not.
+//! ```text
+//!  (none) --claim--> running --answer--> remembered, in line --its window is over--> forgotten
+//!                       |                                                                |
+//!                       +--no answer to remember--> forgotten ----held by no reservation, not in line----> (none)
+//! ```
+//!
+//! What a key stands for is a record, read and changed under the lock of the key's shard; the command runs with
+//! that lock let go. Answers decided on stock or caps are remembered; `contended`, busy and full are not. The
+//! record of a key is also where the reservation made under it finds its key's text again.
+//!
+//! Two commands are taken for the same if 64 bits of a keyed hash over them agree. Another command under a used
+//! key is then answered as if it were the first with odds of 2^-64, for each time somebody makes that mistake.
 //!
 //! **K1** For one key at most one call runs at a time; others are told that it is in flight.
-//! **K2** A cell that left the map is marked dead under its lock; who still has it looks again.
+//! **K2** A record that is in line, held by a reservation, or found by its key is not used for another key.
+//! **K3** In each shard the records stand in line in the order they were answered, and so, within the moments
+//! that answers take, in that of the end of their windows.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use crossbeam::queue::SegQueue;
-use dashmap::DashMap;
 use foldhash::quality::RandomState;
 
 use super::Inventory;
-use super::answer::{Levels, Reserved};
+use super::extras::Side;
 use super::facts::Fact;
-use super::late::Late;
+use super::index::{Index, NOWHERE, Records};
+pub(super) use super::remembered::Told;
+use super::remembered::{Answer, Basis, Keyed, Kind, Record};
 use super::request::Key;
-use crate::error::why::{Refusal, Why};
-use crate::error::{
-    ConfirmError, FullError, KeyError, PartError, ReacquireError, ReleaseError, ReplaceError, ReserveError, StockError,
-    Table,
-};
+use super::shards::{At, Shards};
+use crate::error::{FullError, KeyError, Table};
 use crate::seeded::{Break, on};
-use crate::sync::Mutex;
 
 /// Old keys forgotten beside each new one, so that the table shrinks also without a driver.
 const FORGET_BESIDE: usize = 2;
 /// Old keys forgotten in one sweep, at most.
 pub(super) const FORGET_SWEEP: usize = 1_024;
+/// In place of the end of a window: nothing stands in line.
+const NEVER: u64 = u64::MAX;
 
 #[derive(Debug)]
 pub(super) struct Keys {
-    cells: DashMap<Key, Arc<Mutex<Cell>>, RandomState>,
+    shards: Shards<Shard>,
+    /// Keys that a call runs under, or that stand for an answer.
     len: AtomicUsize,
-    /// When a remembered key may be forgotten, in the order they were answered.
-    old: SegQueue<(u64, Key)>,
-    oldest: Mutex<Option<(u64, Key)>>,
+    /// For each shard, when the first in line may be forgotten. Hints: the truth is under the shard's lock.
+    oldest: Box<[AtomicU64]>,
+    /// The shard at which the next sweep begins to forget.
+    cursor: AtomicUsize,
     max: usize,
-    window_ms: u64,
+    basis: Basis,
 }
 
 #[derive(Debug)]
-enum Cell {
-    Running,
-    Done { fingerprint: u128, answer: Answer, until: u64 },
-    Dead,
+struct Shard {
+    index: Index,
+    records: Records<Record>,
+    /// Answers that do not fit a record, by its place: until when, and what.
+    beside: HashMap<u32, Box<(u64, Answer)>, RandomState>,
+    /// The line of what was answered.
+    first: u32,
+    last: u32,
 }
 
-/// A remembered answer.
-#[derive(Debug, Clone)]
-pub(super) enum Answer {
-    Reserve(Result<Reserved, ReserveError>),
-    Confirm(Result<(), ConfirmError>),
-    Release(Result<(), ReleaseError>),
-    Part(Result<(), PartError>),
-    Late(Result<Late, ReacquireError>),
-    Replace(Result<Reserved, ReplaceError>),
-    Stock(Result<Levels, StockError>),
-    Transfer(Result<(Levels, Levels), StockError>),
-}
-
-/// An answer, and whether it was given before.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Told<T> {
-    /// This call decided it.
-    First(T),
-    /// An earlier call with the same key decided it.
-    Again(T),
-}
-
-impl<T> Told<T> {
-    pub(super) fn answer(self) -> T {
-        match self {
-            Self::First(answer) | Self::Again(answer) => answer,
-        }
+impl Default for Shard {
+    fn default() -> Self {
+        let (index, records, beside) = (Index::default(), Records::default(), HashMap::default());
+        Self { index, records, beside, first: NOWHERE, last: NOWHERE }
     }
 }
 
-impl<T, E> Told<Result<T, E>> {
-    pub(super) fn transpose(self) -> Result<Told<T>, E> {
-        match self {
-            Self::First(answer) => answer.map(Told::First),
-            Self::Again(answer) => answer.map(Told::Again),
+impl Shard {
+    fn until(&self, basis: Basis, place: u32) -> u64 {
+        let record = self.records.at(place);
+        match record.kind() {
+            Kind::Forgotten => 0, // whenever its turn comes
+            Kind::Beside => self.beside.get(&place).map_or(0, |beside| beside.0),
+            _ => record.until(basis),
         }
+    }
+
+    /// The key no longer finds its record.
+    fn forget(&mut self, shards: &Shards<Self>, place: u32) {
+        let record = self.records.at_mut(place);
+        if record.kind() == Kind::Beside {
+            self.beside.remove(&place);
+        }
+        record.become_(Kind::Forgotten);
+        let hash = shards.hash(&record.key());
+        self.index.remove(hash, place, || all(shards, &self.records));
+    }
+
+    /// The place is free, if nothing needs it any more (K2).
+    fn free(&mut self, place: u32) {
+        let record = self.records.at(place);
+        if record.kind() == Kind::Forgotten && !record.is_held() && !record.is_in_line() {
+            self.records.free(place);
+        }
+    }
+
+    fn push(&mut self, place: u32) {
+        let record = self.records.at_mut(place);
+        record.set_next(NOWHERE);
+        record.stand_in_line(true);
+        match self.last {
+            NOWHERE => self.first = place,
+            last => self.records.at_mut(last).set_next(place),
+        }
+        self.last = place;
+    }
+
+    fn pop(&mut self) {
+        let place = self.first;
+        let record = self.records.at_mut(place);
+        record.stand_in_line(false);
+        self.first = record.next();
+        if self.first == NOWHERE {
+            self.last = NOWHERE;
+        }
+        self.free(place);
     }
 }
 
-/// An operation's outcome that a key can remember.
-pub(super) trait Keyed: Sized {
-    /// The answer to remember; `None` for one that was not decided on stock or caps.
-    fn answer(&self) -> Option<Answer>;
-    /// The answer given again; `None` if it is of another operation.
-    fn replay(answer: &Answer) -> Option<Self>;
-    fn refuse(error: KeyError) -> Self;
-    fn full(error: FullError) -> Self;
-    /// Why it was refused, if it was.
-    fn why(&self) -> Option<Why>;
+/// Every record that its key finds, with the key's hash.
+fn all(shards: &Shards<Shard>, records: &Records<Record>) -> impl Iterator<Item = (u32, u64)> {
+    let found = records.iter().filter(|(_, record)| record.kind() != Kind::Forgotten);
+    found.map(|(place, record)| (place, shards.hash(&record.key())))
 }
 
-/// Whether a refusal was decided on stock, caps, or the reservation: asked again, it would be so again.
-const fn decided(why: Why) -> bool {
-    match why {
-        Why::Contended | Why::Full | Why::KeyReused | Why::KeyInFlight | Why::Closed => false,
-        Why::Short | Why::OwnerCap | Why::Request | Why::Stock | Why::Reservation => true,
-    }
+/// What stands under a key.
+enum Found<'a> {
+    /// Nothing that counts: the command runs.
+    Claimed(Running<'a>),
+    /// Another call runs.
+    InFlight,
+    /// An answer; `None` if it was of another command.
+    Known(Option<Answer>),
 }
-
-macro_rules! keyed {
-    ($ok:ty, $error:ty, $variant:ident, |$e:ident| $wrap:expr) => {
-        impl Keyed for Result<$ok, $error> {
-            fn answer(&self) -> Option<Answer> {
-                self.why().is_none_or(decided).then(|| Answer::$variant(self.clone()))
-            }
-
-            fn replay(answer: &Answer) -> Option<Self> {
-                match answer {
-                    Answer::$variant(answer) => Some(answer.clone()),
-                    _ => None,
-                }
-            }
-
-            fn refuse($e: KeyError) -> Self {
-                Err($wrap)
-            }
-
-            fn full($e: FullError) -> Self {
-                Err($wrap)
-            }
-
-            fn why(&self) -> Option<Why> {
-                self.as_ref().err().map(Refusal::why)
-            }
-        }
-    };
-}
-
-keyed!(Reserved, ReserveError, Reserve, |e| e.into());
-keyed!((), ConfirmError, Confirm, |e| e.into());
-keyed!((), ReleaseError, Release, |e| e.into());
-keyed!((), PartError, Part, |e| e.into());
-keyed!(Late, ReacquireError, Late, |e| e.into());
-keyed!(Reserved, ReplaceError, Replace, |e| ReplaceError::Reserve(e.into()));
-keyed!(Levels, StockError, Stock, |e| e.into());
-keyed!((Levels, Levels), StockError, Transfer, |e| e.into());
 
 impl Keys {
-    pub(super) fn new(max: usize, window_ms: u64) -> Self {
-        Self {
-            cells: DashMap::with_hasher(RandomState::default()),
-            len: AtomicUsize::new(0),
-            old: SegQueue::new(),
-            oldest: Mutex::new(None),
-            max,
-            window_ms,
-        }
+    pub(super) fn new(max: usize, basis: Basis) -> Self {
+        let oldest = (0..Shards::<Shard>::count()).map(|_| AtomicU64::new(NEVER)).collect();
+        Self { shards: Shards::new(), len: AtomicUsize::new(0), oldest, cursor: AtomicUsize::new(0), max, basis }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.cells.len()
+        self.len.load(Relaxed)
     }
 
-    /// The key's cell, and whether this call made it and so runs the command.
-    fn find_or_claim(&self, key: Key) -> Result<(Arc<Mutex<Cell>>, bool), FullError> {
-        if let Some(cell) = self.cells.get(&key).map(|cell| Arc::clone(&cell)) {
-            return Ok((cell, false));
-        }
-        // Counted first: the cap holds however many calls come at once.
-        if self.len.fetch_add(1, Relaxed) >= self.max {
-            self.len.fetch_sub(1, Relaxed);
-            return Err(FullError { table: Table::Keys, max: self.max });
-        }
-        let fresh = Arc::new(Mutex::new(Cell::Running));
-        let cell = Arc::clone(&self.cells.entry(key).or_insert_with(|| Arc::clone(&fresh)));
-        let claimed = Arc::ptr_eq(&cell, &fresh);
-        if !claimed {
-            self.len.fetch_sub(1, Relaxed);
-        }
-        Ok((cell, claimed))
+    /// Records in use, for whatever reason.
+    #[cfg(all(test, not(earmark_loom)))]
+    fn records(&self) -> usize {
+        (0..Shards::<Shard>::count()).map(|number| self.shards.lock(number).records.in_use()).sum()
     }
 
-    fn remove(&self, key: Key, this: &Arc<Mutex<Cell>>) {
-        if self.cells.remove_if(&key, |_, found| Arc::ptr_eq(found, this)).is_some() {
+    /// What stands under a key; if nothing does, this call claims it and runs the command (K1).
+    fn find_or_claim(&self, key: Key, fingerprint: u64, now: u64) -> Result<Found<'_>, FullError> {
+        let hash = self.shards.hash(&key);
+        let number = Shards::<Shard>::of(hash);
+        let mut shard = self.shards.lock(number);
+        self.forget_in(&mut shard, number, now, FORGET_BESIDE);
+        let found = shard.index.find(hash, |place| shard.records.at(place).key() == key);
+        let running = |place| Running { keys: self, at: At::new(number, place), answered: false };
+        if let Some(place) = found {
+            let record = shard.records.at(place);
+            if record.kind() == Kind::Running {
+                if on(Break::KeyUnclaimed) {
+                    return Ok(Found::Claimed(running(place)));
+                }
+                return Ok(Found::InFlight);
+            }
+            if shard.until(self.basis, place) > now {
+                let same = record.fingerprint() == fingerprint;
+                let beside = || shard.beside.get(&place).map(|beside| beside.1.clone());
+                return Ok(Found::Known(same.then(|| record.unpack(self.basis).or_else(beside)).flatten()));
+            }
+            // Its window is over: the key starts anew, in a record of its own. This one is still in line.
+            shard.forget(&self.shards, place);
+        } else if self.len.fetch_add(1, Relaxed) >= self.max {
+            // Counted first: the cap holds however many calls come at once.
             self.len.fetch_sub(1, Relaxed);
+            return Err(self.full());
         }
+        let Shard { index, records, .. } = &mut *shard;
+        let Some(place) = records.add(Record::running(key)) else {
+            self.len.fetch_sub(1, Relaxed);
+            return Err(self.full());
+        };
+        index.insert(hash, place, || all(&self.shards, records));
+        Ok(Found::Claimed(running(place)))
     }
 
-    /// Forgets keys whose window has passed.
+    const fn full(&self) -> FullError {
+        FullError { table: Table::Keys, max: self.max }
+    }
+
+    /// Forgets keys whose window has passed, up to so many, wherever they are.
     pub(super) fn forget_old(&self, now: u64, budget: usize) {
-        let Some(mut oldest) = self.oldest.try_lock() else { return };
-        for _ in 0..budget {
-            let Some((until, key)) = oldest.take().or_else(|| self.old.pop()) else { return };
-            if until > now {
-                *oldest = Some((until, key));
+        let (shards, mut left) = (self.oldest.len(), budget);
+        if self.len() == 0 {
+            return;
+        }
+        let from = self.cursor.load(Relaxed);
+        for number in (from..from + shards).map(|number| number % shards) {
+            if left == 0 {
+                self.cursor.store(number, Relaxed);
                 return;
             }
-            let Some(shared) = self.cells.get(&key).map(|cell| Arc::clone(&cell)) else { continue };
-            let Some(mut cell) = shared.try_lock() else {
-                *oldest = Some((until, key)); // in use this instant: next time
-                return;
-            };
-            if matches!(*cell, Cell::Done { until, .. } if until <= now) {
-                *cell = Cell::Dead;
-                self.remove(key, &shared);
+            if self.oldest[number].load(Relaxed) <= now {
+                let Some(mut shard) = self.shards.try_lock(number) else { continue };
+                left -= self.forget_in(&mut shard, number, now, left);
             }
         }
+    }
+
+    /// Forgets what is first in line and may be; how many.
+    fn forget_in(&self, shard: &mut Shard, number: usize, now: u64, budget: usize) -> usize {
+        let (mut forgot, before) = (0, shard.first);
+        while shard.first != NOWHERE && forgot < budget && shard.until(self.basis, shard.first) <= now {
+            let place = shard.first;
+            if shard.records.at(place).kind() != Kind::Forgotten {
+                shard.forget(&self.shards, place);
+                self.len.fetch_sub(1, Relaxed);
+            }
+            shard.pop();
+            forgot += 1;
+        }
+        if shard.first != before {
+            self.note_oldest(shard, number);
+        }
+        forgot
+    }
+
+    fn note_oldest(&self, shard: &Shard, number: usize) {
+        let oldest = if shard.first == NOWHERE { NEVER } else { shard.until(self.basis, shard.first) };
+        self.oldest[number].store(oldest, Relaxed);
+    }
+
+    /// For the reservation that is made under this key: the record that tells its text, if it can be had.
+    pub(super) fn hold(&self, key: Key) -> Option<At> {
+        let hash = self.shards.hash(&key);
+        let number = Shards::<Shard>::of(hash);
+        let mut shard = self.shards.lock(number);
+        let place = shard.index.find(hash, |place| shard.records.at(place).key() == key)?;
+        let record = shard.records.at_mut(place);
+        if record.is_held() {
+            return None;
+        }
+        record.hold(!on(Break::KeyUnheld));
+        Some(At::new(number, place))
+    }
+
+    /// A reservation that was made under a key has ended, and its side is let go.
+    pub(super) fn let_go(&self, side: &Side) {
+        let Some(at) = side.key() else { return };
+        let mut shard = self.shards.lock(at.shard());
+        if side.key() == Some(at) {
+            side.unlock_key();
+            shard.records.at_mut(at.place()).hold(false);
+            shard.free(at.place());
+        }
+    }
+
+    /// The key that a reservation was made under.
+    pub(super) fn key_of(&self, side: &Side) -> Option<Key> {
+        let at = side.key()?;
+        let shard = self.shards.lock(at.shard());
+        (side.key() == Some(at)).then(|| shard.records.at(at.place()).key()) // X2
     }
 }
 
 /// The one call that runs under a key; dropped without an answer, the key is free again.
 struct Running<'a> {
     keys: &'a Keys,
-    key: Key,
-    cell: Arc<Mutex<Cell>>,
+    at: At,
     answered: bool,
 }
 
 impl Running<'_> {
-    fn answer(mut self, fingerprint: u128, answer: Answer, until: u64) {
-        *self.cell.lock() = Cell::Done { fingerprint, answer, until };
-        self.keys.old.push((until, self.key));
+    fn answer(mut self, fingerprint: u64, answer: Answer, until: u64) {
         self.answered = true;
+        let Self { keys, at, .. } = self;
+        let mut shard = keys.shards.lock(at.shard());
+        let record = shard.records.at_mut(at.place());
+        if record.is_in_line() {
+            debug_assert!(crate::seeded::any());
+            return;
+        }
+        if !record.pack(keys.basis, fingerprint, &answer, until) {
+            shard.beside.insert(at.place(), Box::new((until, answer)));
+        }
+        shard.push(at.place());
+        if shard.first == at.place() {
+            keys.note_oldest(&shard, at.shard());
+        }
     }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         if !self.answered {
-            *self.cell.lock() = Cell::Dead; // K2
-            self.keys.remove(self.key, &self.cell);
+            let mut shard = self.keys.shards.lock(self.at.shard());
+            if shard.records.at(self.at.place()).kind() == Kind::Running {
+                shard.forget(&self.keys.shards, self.at.place());
+                self.keys.len.fetch_sub(1, Relaxed);
+                shard.free(self.at.place());
+            }
         }
     }
 }
@@ -260,41 +338,138 @@ impl Inventory {
     }
 
     fn under_key<T: Keyed>(&self, key: Key, fingerprint: u128, run: impl FnOnce() -> T) -> Told<T> {
-        let now = self.time.now();
-        self.keys.forget_old(now, FORGET_BESIDE);
-        let running = loop {
-            let (shared, claimed) = match self.keys.find_or_claim(key) {
-                Ok(found) => found,
-                Err(full) => return Told::First(T::full(full)),
-            };
-            if claimed || on(Break::KeyUnclaimed) {
-                break Running { keys: &self.keys, key, cell: shared, answered: false };
+        let (now, fingerprint) = (self.time.now(), fingerprint as u64);
+        let found = self.keys.find_or_claim(key, fingerprint, now).or_else(|_| {
+            self.keys.forget_old(now, FORGET_BESIDE); // perhaps of other shards
+            self.keys.find_or_claim(key, fingerprint, now)
+        });
+        let refuse = |error| Told::First(T::refuse(error));
+        let running = match found {
+            Ok(Found::Claimed(running)) => running,
+            Ok(Found::InFlight) => return refuse(KeyError::InFlight),
+            Ok(Found::Known(answer)) => {
+                let same = answer.as_ref().and_then(T::replay);
+                return same.map_or_else(|| refuse(KeyError::Reused), Told::Again);
             }
-            let refuse = |error| Told::First(T::refuse(error));
-            let Some(mut cell) = shared.lock_bounded() else { return refuse(KeyError::InFlight) };
-            match &*cell {
-                Cell::Dead => {
-                    drop(cell);
-                    self.keys.remove(key, &shared); // K2: who marked it may be stopped before this
-                    continue;
-                }
-                Cell::Running => return refuse(KeyError::InFlight),
-                Cell::Done { until, .. } if *until <= now => {
-                    *cell = Cell::Running; // its window is over: the key starts anew
-                    drop(cell);
-                    break Running { keys: &self.keys, key, cell: shared, answered: false };
-                }
-                Cell::Done { fingerprint: known, answer, .. } => {
-                    let same = (*known == fingerprint).then(|| T::replay(answer)).flatten();
-                    return same.map_or_else(|| refuse(KeyError::Reused), Told::Again);
-                }
-            }
+            Err(full) => return Told::First(T::full(full)),
         };
         let outcome = run();
         if let Some(answer) = outcome.answer() {
-            let until = self.time.arrival(self.tick().max(now)).saturating_add(self.keys.window_ms);
+            let until = self.time.arrival(self.tick().max(now)).saturating_add(self.keys.basis.window_ms);
             running.answer(fingerprint, answer, until);
         }
         Told::First(outcome)
+    }
+}
+
+#[cfg(all(test, not(earmark_loom)))]
+mod tests {
+    use std::collections::HashSet;
+    use std::time::Duration;
+
+    use crate::*;
+
+    const WINDOW: Duration = Duration::from_secs(1);
+
+    fn stocked(builder: InventoryBuilder, on_hand: u32) -> (Inventory, StockId, ManualClock) {
+        let clock = ManualClock::default();
+        let inventory = builder.clock(clock.clone()).key_window(WINDOW).expired_capacity(0).build().unwrap();
+        let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
+        let _ = inventory.receive(tee, Quantity::new(on_hand).unwrap(), &Cause::none()).unwrap();
+        (inventory, tee, clock)
+    }
+
+    fn under(key: u128, line: StockId) -> ReserveRequest {
+        ReserveRequest::new(Ttl::MAX).with_item(line, Quantity::ONE).with_key(Key::from_bits(key))
+    }
+
+    /// A key is used again while the reservation of its first use lives: each tells the key, and no record stays.
+    #[test]
+    fn k2_a_reservation_keeps_its_key_beyond_the_window() {
+        let (inventory, tee, clock) = stocked(Inventory::builder(), 1_000);
+        let key_of = |id| inventory.get(id).unwrap().key.unwrap().to_bits();
+        let take = |key| inventory.reserve_with(&under(key, tee)).unwrap().detach();
+        let rounds: Vec<Vec<_>> = (0..3)
+            .map(|_| {
+                let ids: Vec<_> = (0..200).map(take).collect();
+                assert_eq!(ids, (0..200).map(take).collect::<Vec<_>>(), "P7");
+                clock.advance(WINDOW);
+                ids
+            })
+            .collect();
+        let _ = inventory.sweep();
+        assert_eq!((inventory.usage().keys, inventory.keys.records()), (0, 600));
+        for ids in &rounds {
+            assert!(ids.iter().enumerate().all(|(key, id)| key_of(*id) == key as u128));
+        }
+        let ids: HashSet<_> = rounds.into_iter().flatten().collect();
+        assert_eq!(ids.len(), 600);
+        ids.into_iter().for_each(|id| inventory.confirm(id).unwrap());
+        assert_eq!((inventory.usage().extras, inventory.keys.records()), (0, 0));
+    }
+
+    #[test]
+    fn p10_keys_of_every_kind_of_answer_are_forgotten() {
+        let (inventory, tee, clock) = stocked(Inventory::builder(), 600);
+        let lots = Quantity::new(100_000).unwrap();
+        for round in 0..5u128 {
+            for n in 0..100u128 {
+                let key = |kind: u128| Key::from_bits(round << 64 | n << 8 | kind);
+                let id = inventory.reserve_with(&under(key(0).to_bits(), tee)).unwrap().detach();
+                let many = ReserveRequest::new(Ttl::MAX).with_item(tee, Quantity::new(200).unwrap());
+                let many = inventory.reserve_with(&many.with_key(key(1))).unwrap().detach();
+                assert!(inventory.reserve_with(&under(key(2).to_bits(), tee).with_item(tee, lots)).is_err());
+                for _ in 0..2 {
+                    inventory.confirm_with(id, key(3)).unwrap();
+                    inventory.release_with(many, key(4)).unwrap();
+                    assert!(inventory.release_with(id, key(5)).is_err());
+                    assert_eq!(inventory.confirm_or_reacquire_with(id, key(4)), Err(KeyError::Reused.into()));
+                    let _ = inventory.receive(tee, Quantity::ONE, &Cause::none().with_key(key(6))).unwrap();
+                }
+            }
+            assert_eq!((inventory.usage().keys, inventory.keys.records()), (700, 700));
+            clock.advance(WINDOW);
+            if round % 2 == 0 {
+                let _ = inventory.sweep();
+                assert_eq!((inventory.usage().keys, inventory.keys.records()), (0, 0));
+            } else {
+                while inventory.usage().keys > 0 {
+                    inventory.keys.forget_old(inventory.read_clock(), 3);
+                }
+            }
+        }
+    }
+
+    /// A full table makes room with whatever is old, in whatever part of it.
+    #[test]
+    fn a_full_table_forgets_what_is_old_wherever_it_is() {
+        let (inventory, tee, clock) = stocked(Inventory::builder().keys_max(10), 100);
+        for n in 0..100u128 {
+            let reserved = inventory.reserve_with(&under(n, tee)).map(Guard::detach);
+            let full = FullError { table: Table::Keys, max: 10 };
+            assert_eq!(reserved.as_ref().err(), (n % 11 == 10).then_some(&full.into()), "{n}");
+            if reserved.is_err() {
+                clock.advance(WINDOW);
+            }
+        }
+    }
+
+    /// P7 with real threads, all after the same keys.
+    #[test]
+    fn k1_one_key_one_reservation_on_four_threads() {
+        const KEYS: u128 = 2_000;
+        let (inventory, tee, _) = stocked(Inventory::builder(), 100_000);
+        let turn = || -> Vec<Option<ReservationId>> {
+            (0..KEYS).map(|key| inventory.reserve_with(&under(key, tee)).map(Guard::detach).ok()).collect()
+        };
+        let told: Vec<_> = std::thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(turn));
+            threads.map(|thread| thread.join().unwrap()).into_iter().collect()
+        });
+        for key in 0..KEYS as usize {
+            let answers: HashSet<_> = told.iter().filter_map(|answers| answers[key]).collect();
+            assert_eq!(answers.len(), 1, "P7: key {key}");
+        }
+        assert_eq!((inventory.usage().keys, inventory.counts().reserved), (KEYS as usize, KEYS as u64));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Split by role: [`reserve`] and [`cart`] take, [`ends`], [`parts`] and [`payment`] end and move, [`late`] rescues
 //! what expired, [`replace`] swaps, [`stock`] keeps the [`books`], [`levels`] and [`view`] look, [`sweep`] expires,
-//! [`hot`] spreads what many want at once.
-//! [`owners`] and [`keys`] find; [`facts`] is where every change passes; [`driver`] moves the time, [`close`] ends it all.
+//! [`hot`] spreads what many want at once, [`plain`] is the short way through the common case.
+//! [`owners`], [`keys`] and [`extras`] remember; [`facts`] is where every change passes; [`driver`] moves the time, [`close`] ends it all.
 
 mod answer;
 mod audit;
@@ -16,9 +16,11 @@ mod cause;
 mod close;
 mod driver;
 mod ends;
+mod extras;
 mod facts;
 mod guard;
 mod hot;
+mod index;
 mod keys;
 mod late;
 mod levels;
@@ -26,11 +28,13 @@ mod owners;
 mod parts;
 mod payment;
 mod plain;
+mod remembered;
 mod replace;
 mod request;
 mod reserve;
 mod retry;
 mod settings;
+mod shards;
 mod stock;
 mod sweep;
 #[cfg(feature = "tokio")]
@@ -40,6 +44,8 @@ mod view;
 
 #[cfg(all(test, not(earmark_loom)))]
 mod bounds;
+#[cfg(all(test, not(earmark_loom)))]
+mod caps;
 #[cfg(all(test, not(earmark_loom)))]
 mod hot_tests;
 #[cfg(all(test, not(earmark_loom)))]
@@ -52,7 +58,6 @@ mod model;
 mod progress;
 
 use std::hash::{BuildHasher, Hash};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dashmap::DashMap;
@@ -90,9 +95,11 @@ use crate::stock::counter::Counter;
 use crate::stock::table::{Table, Undeclared};
 use crate::sync::{AtomicBool, Mutex, Pause};
 use crate::wheel::Wheel;
+use extras::{Extra, Extras};
 use facts::{Fact, Facts};
 use keys::Keys;
 use owners::Owners;
+use remembered::Basis;
 use settings::Settings;
 use sweep::Parked;
 use time::Time;
@@ -108,8 +115,8 @@ const NO_CHANNEL: u16 = 0;
 /// [by name](Self::reserve_named) without owner, key or metadata, [`lookup`](Self::lookup),
 /// [`confirm`](Self::confirm), [`release`](Self::release), [`extend`](Self::extend),
 /// [`begin_payment`](Self::begin_payment), [`available`](Self::available).
-/// With a key or an owner a call takes one shard of a map, and so does one on a reservation that has an
-/// owner, a key, metadata or more than one item. Commands on stock lock that line's books,
+/// With a key or an owner a call takes one shard of a table, for a look or a change, and so does one on a
+/// reservation that has an owner, a key, metadata or more than one item. Commands on stock lock that line's books,
 /// for which no reservation waits.
 ///
 /// **Visibility**: what a thread wrote before a call that succeeded is visible to whoever learns of the
@@ -139,7 +146,7 @@ pub struct Inventory {
     hot: hot::HotLines,
     slab: Slab,
     wheel: Wheel,
-    extras: DashMap<u32, Arc<Extra>, RandomState>,
+    extras: Extras,
     owners: Owners,
     keys: Keys,
     parked: Parked,
@@ -151,16 +158,6 @@ pub struct Inventory {
     hash_key: [u8; 16],
     incarnation: u32,
     closed: AtomicBool,
-}
-
-/// What few reservations have: kept beside the slab, gone when they end.
-#[derive(Debug, Clone, Default)]
-struct Extra {
-    owner: Option<Owner>,
-    key: Option<Key>,
-    metadata: Option<Arc<str>>,
-    /// A cart's items, one for each line, in order of line number.
-    items: Box<[Item]>,
 }
 
 /// Why a call on a reservation came to nothing; each operation says it in its own enum.
@@ -227,6 +224,8 @@ impl Inventory {
         let mut hash_key = [0; 16];
         hash_key[..8].copy_from_slice(&seed(1));
         hash_key[8..].copy_from_slice(&seed(2));
+        let (incarnation, window_ms) = (random.hash_one(3u64) as u32, settings.key_window.as_millis() as u64);
+        let basis = Basis { since: time.tick(), window_ms, incarnation };
         let channels = boxcar::Vec::new();
         channels.push(view::ChannelTally::new("".into())); // NO_CHANNEL
         Self {
@@ -234,16 +233,16 @@ impl Inventory {
             lines: Table::new(settings.lines_max),
             hot: hot::HotLines::new(lanes.stripes(), settings.hot_lines_max),
             slab: Slab::new(sizes),
-            extras: DashMap::with_hasher(RandomState::default()),
+            extras: Extras::new(sizes.slots(), lanes.len()),
             owners: Owners::new(settings.owners_max),
-            keys: Keys::new(settings.keys_max, settings.key_window.as_millis() as u64),
+            keys: Keys::new(settings.keys_max, basis),
             parked: Parked::new(),
             retries: retry::Retries::default(),
             channels,
             channel_ids: DashMap::with_hasher(RandomState::default()),
             making_channel: Mutex::new(()),
             facts: Facts::new(lanes),
-            incarnation: random.hash_one(3u64) as u32,
+            incarnation,
             closed: AtomicBool::new(false),
             hash_key,
             time,

@@ -1,117 +1,171 @@
 //! Owners: who holds how much.
 //!
-//! An owner's book lists the ids of its reservations. It is open, that is locked, while a reservation of
-//! that owner is judged *and* made, so that two at once cannot both slip under a cap. What it lists is
-//! looked up in the slab only where its own sums cannot tell: what ended or is overdue does not count.
+//! ```text
+//! book of an owner: [ units | reservations | first slot ]
+//!                                               |
+//!                        side of slot 9  <------+   next, previous: a list through the sides of its slots
+//!                        side of slot 4  <-- ...
+//! ```
 //!
-//! **O1** Between the judging of the caps and the adding of the id nobody else adds to the book.
-//! **O2** A book that left the map is marked dead under its lock; who still has it looks again. Whoever
-//! closes a book strikes out what ended meanwhile, and takes an empty book out of the map.
-//! **O3** A book's sums are never below what its living reservations hold: after the adding, units only
-//! get fewer.
+//! A book is open, that is its owner's calls that add to it wait, while a reservation of that owner is judged
+//! *and* made, so that two at once cannot both slip under a cap. What ends leaves the list at once, open or not:
+//! only the adding is exclusive. A look at each reservation is needed only where the sums cannot tell, because
+//! what is overdue is in the list until it is swept, or found so by such a look.
+//!
+//! **O1** Between the judging of the caps and the listing of the new reservation nobody else adds to the book.
+//! **O2** A slot is listed before it is published and struck out before it is given back (X1). A book that is
+//! not open, lists nothing, and is named by no side is gone.
+//! **O3** A book's sums are never below what its living reservations hold: units are added before anybody can
+//! give them back, and taken off by whoever gives them back, after that is decided.
+//! **O4** Who goes through the list in steps is the one who has the book open; what is struck out meanwhile
+//! moves the cursor on, and nothing is added.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use dashmap::DashMap;
-use foldhash::quality::RandomState;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::Inventory;
+use super::extras::{Extras, Links, Side};
+use super::index::{Index, Records, halves, joined, quarters, whole};
 use super::request::{Item, Owner};
+use super::shards::{At, Shards};
 use crate::error::{FullError, OwnerCap, ReserveError, Table};
 use crate::reservation::id::ReservationId;
+use crate::reservation::slot::Body;
 use crate::reservation::state::{No, Standing};
 use crate::seeded::{Break, on};
-use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use crate::sync::{Mutex, MutexGuard, barrier, look, switch_before_unlock};
+use crate::sync::Pause;
+use crate::word::Field;
 
-/// Nothing ended since the book was last struck through.
-const NONE: u64 = 0;
-/// Ids in `ended` wait to be struck out.
-const LISTED: u64 = 1;
-/// Some that ended could not be listed: look at each.
-const UNLISTED: u64 = 2;
+/// No slot: the end of a list. More than any slab has.
+const END: u32 = u32::MAX;
+/// Reservations looked at between two holds of a shard's lock.
+const BATCH: usize = 32;
 
 #[derive(Debug)]
 pub(super) struct Owners {
-    books: DashMap<Owner, Arc<SharedBook>, RandomState>,
+    shards: Shards<Shard>,
+    /// Books that are open or list something.
+    len: AtomicUsize,
     max: usize,
 }
 
-/// A book, and beside its lock what ended while it was open.
-#[derive(Debug)]
-struct SharedBook {
-    book: Mutex<OwnerBook>,
-    /// Held for a push or a take, never while something else is waited for.
-    ended: Mutex<Vec<ReservationId>>,
-    marks: AtomicU64,
-}
-
-/// The ids of one owner's reservations, each with its units when it was last looked at; some may have
-/// ended.
 #[derive(Debug, Default)]
-pub(super) struct OwnerBook {
-    ids: HashMap<ReservationId, u64, RandomState>,
-    /// The sum over `ids`.
-    units: u64,
-    dead: bool,
+struct Shard {
+    index: Index,
+    books: Records<Book>,
+    /// Who goes through a list in steps: the book's place, and the slot where it goes on (O4).
+    walks: Vec<(u32, u32)>,
 }
 
-impl OwnerBook {
-    pub(super) fn add(&mut self, id: ReservationId, units: u64) {
-        self.units += units;
-        let before = self.ids.insert(id, units);
-        debug_assert_eq!(before, None);
+/// What one owner holds. Thirty-six bytes, in words that need no more room for their alignment.
+#[derive(Debug, Clone, Copy)]
+struct Book {
+    owner: [u32; 4],
+    /// Units of what is listed.
+    units: [u32; 2],
+    /// The slot that was listed last.
+    first: u32,
+    /// How many are listed.
+    ids: u32,
+    /// Sides that name the book and are not listed; and whether it is open.
+    kept: u32,
+}
+const _: () = assert!(size_of::<Book>() == 36);
+const KEPT: Field = Field::lowest(31);
+const OPEN: Field = KEPT.above(1);
+
+impl Book {
+    /// An open one.
+    const fn new(owner: Owner) -> Self {
+        let kept = OPEN.put(0, 1) as u32;
+        Self { owner: quarters(owner.to_bits()), units: [0; 2], first: END, ids: 0, kept }
     }
 
-    pub(super) fn remove(&mut self, id: ReservationId) {
-        if let Some(units) = self.ids.remove(&id) {
-            self.units -= units;
-        }
-        if self.ids.capacity() > 4 * self.ids.len() + 64 {
-            self.ids.shrink_to(2 * self.ids.len()); // memory follows what lives (P10)
-        }
+    const fn owner(&self) -> Owner {
+        Owner::from_bits(joined(self.owner))
     }
 
-    /// At most so many reservations and units live, without `except` (O3).
-    fn at_most(&self, except: Option<ReservationId>) -> (u64, u64) {
-        let ids = self.ids.len() as u64;
-        match except.and_then(|id| self.ids.get(&id)) {
-            Some(units) => (ids - 1, self.units - units),
-            None => (ids, self.units),
-        }
+    const fn units(&self) -> u64 {
+        whole(self.units)
     }
 
-    /// Keeps what has units, and knows them anew.
-    fn look_at_each(&mut self, mut units_of: impl FnMut(ReservationId) -> Option<u64>) {
-        self.units = 0;
-        let sum = &mut self.units;
-        self.ids.retain(|&id, known| {
-            let Some(units) = units_of(id) else { return false };
-            *known = units;
-            *sum += units;
-            true
-        });
+    const fn is_open(&self) -> bool {
+        OPEN.of(self.kept as u64) == 1
+    }
+
+    const fn set_open(&mut self, open: bool) {
+        self.kept = OPEN.put(self.kept as u64, open as u64) as u32;
+    }
+
+    const fn kept(&self) -> u64 {
+        KEPT.of(self.kept as u64)
+    }
+
+    const fn set_kept(&mut self, kept: u64) {
+        self.kept = KEPT.put(self.kept as u64, kept) as u32;
+    }
+
+    /// Whether it counts as an owner.
+    const fn counts(&self) -> bool {
+        self.is_open() || self.ids > 0
+    }
+
+    /// Whether it is there at all (O2).
+    const fn stands(&self) -> bool {
+        self.counts() || self.kept() > 0
+    }
+
+    /// Puts a slot into the list.
+    fn list(&mut self, extras: &Extras, slot: u32, units: u64) {
+        let next = std::mem::replace(&mut self.first, slot);
+        if let Some(side) = extras.side(slot) {
+            side.link(Links { next, previous: END });
+        }
+        if let Some(side) = extras.side(next) {
+            side.link(Links { previous: slot, ..side.links() });
+        }
+        self.ids += 1;
+        self.units = halves(self.units() + units);
+    }
+
+    /// So many units less.
+    fn less(&mut self, units: u64) {
+        debug_assert!(self.units() >= units || crate::seeded::any());
+        self.units = halves(self.units().saturating_sub(units));
+    }
+
+    /// Takes a slot out of the list; which one came next.
+    fn strike(&mut self, extras: &Extras, side: &Side, units: u64) -> u32 {
+        let Links { next, previous } = side.links();
+        match extras.side(previous) {
+            Some(before) => before.link(Links { next, ..before.links() }),
+            None => self.first = next,
+        }
+        if let Some(behind) = extras.side(next) {
+            behind.link(Links { previous, ..behind.links() });
+        }
+        debug_assert!(self.ids > 0 || crate::seeded::any());
+        self.ids = self.ids.saturating_sub(1);
+        self.less(units);
+        side.strike();
+        next
     }
 }
 
-impl SharedBook {
-    fn new() -> Self {
-        Self { book: Mutex::new(OwnerBook::default()), ended: Mutex::new(Vec::new()), marks: AtomicU64::new(NONE) }
+impl Shard {
+    fn find(&self, hash: u64, owner: Owner) -> Option<u32> {
+        self.index.find(hash, |place| self.books.at(place).owner() == owner)
     }
 
-    /// Leaves an id for whoever closes the book.
-    fn leave(&self, id: ReservationId) {
-        let mark = match self.ended.lock_bounded() {
-            Some(mut ended) => {
-                ended.push(id);
-                LISTED
-            }
-            None => UNLISTED, // a thread was stopped here; it must not stop others
-        };
-        self.marks.fetch_or(mark, SeqCst);
-        barrier(); // mark, then look: the other half is in `Open::drop`
+    fn make(&mut self, shards: &Shards<Self>, hash: u64, owner: Owner) -> Option<u32> {
+        let place = self.books.add(Book::new(owner))?; // open: one that stands
+        self.index.insert(hash, place, || all(shards, &self.books));
+        Some(place)
     }
+}
+
+/// Every book that stands, with its owner's hash.
+fn all(shards: &Shards<Shard>, books: &Records<Book>) -> impl Iterator<Item = (u32, u64)> {
+    books.iter().filter(|(_, book)| book.stands()).map(|(place, book)| (place, shards.hash(&book.owner())))
 }
 
 /// Why an owner's book was not opened.
@@ -123,61 +177,219 @@ pub(super) enum OwnerBusy {
 
 impl Owners {
     pub(super) fn new(max: usize) -> Self {
-        Self { books: DashMap::with_hasher(RandomState::default()), max }
+        Self { shards: Shards::new(), len: AtomicUsize::new(0), max }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.books.len()
+        self.len.load(Relaxed)
     }
 
-    /// The book in the map; the map's shard is let go before the book is locked.
-    fn find(&self, owner: Owner) -> Option<Arc<SharedBook>> {
-        self.books.get(&owner).map(|book| Arc::clone(&book))
+    /// Reservations and units by an owner's book, and sides that name it besides; `None` if there is no book.
+    #[cfg(all(test, not(earmark_loom)))]
+    pub(super) fn sums(&self, owner: Owner) -> Option<(u32, u64, u32)> {
+        let hash = self.shards.hash(&owner);
+        let shard = self.shards.lock(Shards::<Shard>::of(hash));
+        let book = shard.books.at(shard.find(hash, owner)?);
+        Some((book.ids, book.units(), book.kept() as u32))
     }
 
-    fn find_or_make(&self, owner: Owner) -> Result<Arc<SharedBook>, FullError> {
-        if let Some(book) = self.find(owner) {
-            return Ok(book);
+    /// Opens the book of an owner, if nobody has it open.
+    fn open(&self, owner: Owner) -> Result<At, OwnerBusy> {
+        let full = OwnerBusy::Full(FullError { table: Table::Owners, max: self.max });
+        let hash = self.shards.hash(&owner);
+        let number = Shards::<Shard>::of(hash);
+        let mut shard = self.shards.lock(number);
+        let found = shard.find(hash, owner);
+        let before = found.map(|place| *shard.books.at(place));
+        if before.is_some_and(|book| book.is_open()) {
+            return Err(OwnerBusy::Contended);
         }
-        if self.books.len() >= self.max {
-            return Err(FullError { table: Table::Owners, max: self.max });
+        // Counted first: the cap holds however many calls come at once.
+        let counts = before.is_some_and(|book| book.counts());
+        if !counts && self.len.fetch_add(1, Relaxed) >= self.max {
+            self.len.fetch_sub(1, Relaxed);
+            return Err(full);
         }
-        let fresh = Arc::new(SharedBook::new());
-        fresh.book.hand_on();
-        Ok(Arc::clone(&self.books.entry(owner).or_insert(fresh)))
+        let Some(place) = found.or_else(|| shard.make(&self.shards, hash, owner)) else {
+            self.len.fetch_sub(1, Relaxed);
+            return Err(full);
+        };
+        shard.books.at_mut(place).set_open(true);
+        Ok(At::new(number, place))
     }
 
-    /// Takes an empty book out of the map (O2).
-    fn bury(&self, owner: Owner, book: &mut OwnerBook, this: &Arc<SharedBook>) {
-        if book.ids.is_empty() {
-            book.dead = true;
-            self.books.remove_if(&owner, |_, found| Arc::ptr_eq(found, this));
+    /// Opens the book of an owner who has something in it; `Ok(None)` if there is none.
+    fn open_listed(&self, owner: Owner) -> Result<Option<At>, OwnerBusy> {
+        let hash = self.shards.hash(&owner);
+        let number = Shards::<Shard>::of(hash);
+        let mut shard = self.shards.lock(number);
+        let Some(place) = shard.find(hash, owner) else { return Ok(None) };
+        let book = shard.books.at_mut(place);
+        if book.is_open() {
+            return Err(OwnerBusy::Contended);
         }
+        if !book.counts() {
+            return Ok(None);
+        }
+        book.set_open(true);
+        Ok(Some(At::new(number, place)))
+    }
+
+    /// Changes a book, and sees to what follows from it.
+    fn change<R>(&self, at: At, change: impl FnOnce(&mut Book) -> R) -> R {
+        let mut shard = self.shards.lock(at.shard());
+        self.change_in(&mut shard, at, change)
+    }
+
+    fn change_in<R>(&self, shard: &mut Shard, at: At, change: impl FnOnce(&mut Book) -> R) -> R {
+        let Shard { index, books, .. } = shard;
+        let book = books.at_mut(at.place());
+        let counted = book.counts();
+        let changed = change(book);
+        let book = *book;
+        match (counted, book.counts()) {
+            (true, false) => _ = self.len.fetch_sub(1, Relaxed),
+            (false, true) => _ = self.len.fetch_add(1, Relaxed),
+            _ => {}
+        }
+        if !book.stands() {
+            index.remove(self.shards.hash(&book.owner()), at.place(), || all(&self.shards, books)); // O2
+            books.free(at.place());
+        }
+        changed
+    }
+
+    /// Puts a reservation that is not published yet into its owner's list (O2). The book is open.
+    pub(super) fn list(&self, extras: &Extras, owner: Owner, slot: u32, units: u64) {
+        let Some(side) = extras.side(slot) else { return };
+        let hash = self.shards.hash(&owner);
+        let number = Shards::<Shard>::of(hash);
+        let mut shard = self.shards.lock(number);
+        let found = shard.find(hash, owner);
+        let made = || {
+            debug_assert!(crate::seeded::any());
+            let place = shard.make(&self.shards, hash, owner)?;
+            shard.books.at_mut(place).set_open(false);
+            Some(place)
+        };
+        let Some(place) = found.or_else(made) else { return };
+        let at = At::new(number, place);
+        self.change_in(&mut shard, at, |book| book.list(extras, slot, units));
+        side.enlist(at);
+    }
+
+    /// Strikes a reservation that holds so many units out of its owner's list, if it is there. Its side goes
+    /// on naming the owner.
+    fn strike(&self, extras: &Extras, slot: u32, units: u64, still: impl FnOnce() -> bool) {
+        let Some((side, at)) = extras.side(slot).and_then(|side| Some((side, side.listed_by()?))) else { return };
+        let mut shard = self.shards.lock(at.shard());
+        if side.listed_by() == Some(at) && still() {
+            self.strike_in(&mut shard, at, extras, (slot, side), units, 1);
+        }
+    }
+
+    /// Takes a slot out of its owner's list, whoever is going through that; so many more sides name the book and
+    /// are not listed.
+    fn strike_in(&self, shard: &mut Shard, at: At, extras: &Extras, (slot, side): (u32, &Side), units: u64, kept: u64) {
+        let next = self.change_in(shard, at, |book| {
+            book.set_kept(book.kept() + kept);
+            book.strike(extras, side, units)
+        });
+        for (place, cursor) in &mut shard.walks {
+            if *place == at.place() && *cursor == slot && !on(Break::CursorLeft) {
+                *cursor = next; // O4
+            }
+        }
+    }
+
+    /// A reservation has ended, and its side is let go: it leaves the list, and names its owner no more (X2).
+    pub(super) fn let_go(&self, extras: &Extras, slot: u32, units: impl FnOnce() -> u64) {
+        let Some((side, at)) = extras.side(slot).and_then(|side| Some((side, side.owner()?))) else { return };
+        let units = if side.listed_by().is_some() { units() } else { 0 };
+        let mut shard = self.shards.lock(at.shard());
+        if side.owner() != Some(at) {
+            return;
+        }
+        if side.listed_by().is_none() {
+            self.change_in(&mut shard, at, |book| book.set_kept(book.kept().saturating_sub(1)));
+        } else if !(on(Break::OwnerBlind) && shard.books.at(at.place()).is_open()) {
+            self.strike_in(&mut shard, at, extras, (slot, side), units, 0);
+        }
+        side.disown();
+    }
+
+    /// Units of a listed reservation were given back (O3). While it is `Changing`.
+    fn less(&self, extras: &Extras, slot: u32, units: u64) {
+        let Some((side, at)) = extras.side(slot).and_then(|side| Some((side, side.listed_by()?))) else { return };
+        let mut shard = self.shards.lock(at.shard());
+        if side.listed_by() == Some(at) {
+            shard.books.at_mut(at.place()).less(units);
+        }
+    }
+
+    /// Whose the reservation is.
+    pub(super) fn owner_of(&self, side: &Side) -> Option<Owner> {
+        let at = side.owner()?;
+        let shard = self.shards.lock(at.shard());
+        let still = side.owner() == Some(at) || on(Break::SideBlind);
+        still.then(|| shard.books.at(at.place()).owner()) // X2
     }
 }
 
 /// An open book; closed when it is dropped, also by a panic.
-struct Open<'a> {
+#[derive(Debug)]
+pub(super) struct OpenBook<'a> {
     inventory: &'a Inventory,
-    owner: Owner,
-    shared: &'a Arc<SharedBook>,
-    book: Option<MutexGuard<'a, OwnerBook>>,
+    at: At,
 }
 
-impl Drop for Open<'_> {
+impl Drop for OpenBook<'_> {
     fn drop(&mut self) {
-        let Self { inventory, owner, shared, book } = self;
-        while let Some(mut open) = book.take() {
-            inventory.strike_out(shared, &mut open);
-            inventory.owners.bury(*owner, &mut open, shared);
-            switch_before_unlock(&shared.marks);
-            drop(open);
-            // ORDERING: unlock, then look, against `forget_owned`: mark, then try the lock. With less than
-            // a total order over the four both could miss the other, and the id would stay in the book.
-            barrier();
-            if look(&shared.marks) != NONE && !on(Break::OwnerBlind) {
-                *book = shared.book.try_lock(); // if somebody else has it, they look when they close it
+        let (owners, at) = (&self.inventory.owners, self.at);
+        let mut shard = owners.shards.lock(at.shard());
+        shard.walks.retain(|(place, _)| *place != at.place()); // a panic may have left one
+        owners.change_in(&mut shard, at, |book| book.set_open(false));
+    }
+}
+
+impl OpenBook<'_> {
+    /// At most so many reservations and units live, without `except` (O3).
+    fn at_most(&self, except: Option<ReservationId>, now: u64) -> (u64, u64) {
+        let Inventory { owners, extras, .. } = self.inventory;
+        let mine = |id: &ReservationId| extras.side(id.slot()).and_then(|side| side.listed_by()) == Some(self.at);
+        let except = except.filter(mine).and_then(|id| {
+            let body = self.inventory.slab.get(id.slot())?.body(now);
+            Some(self.inventory.items_of(id.slot(), &body).units())
+        });
+        let (ids, units) = owners.change(self.at, |book| (u64::from(book.ids), book.units()));
+        match except {
+            Some(held) => (ids.saturating_sub(1), units.saturating_sub(held)),
+            None => (ids, units),
+        }
+    }
+
+    /// Looks at each reservation in the list; holds no lock meanwhile (O4).
+    pub(super) fn each(&self, mut look: impl FnMut(ReservationId)) {
+        let Inventory { owners, extras, slab, .. } = self.inventory;
+        let place = self.at.place();
+        let lock = || owners.shards.lock(self.at.shard());
+        let mut shard = lock();
+        let first = shard.books.at(place).first;
+        shard.walks.push((place, first));
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let Some((_, cursor)) = shard.walks.iter_mut().find(|walk| walk.0 == place) else { return };
+            while batch.len() < BATCH {
+                let (Some(side), Some(slot)) = (extras.side(*cursor), slab.get(*cursor)) else { break };
+                batch.push(self.inventory.id(*cursor, slot.snapshot().generation()));
+                *cursor = side.links().next;
             }
+            if batch.is_empty() {
+                return shard.walks.retain(|walk| walk.0 != place);
+            }
+            drop(shard);
+            batch.drain(..).for_each(&mut look);
+            shard = lock();
         }
     }
 }
@@ -189,46 +401,47 @@ impl Inventory {
         &self,
         owner: Owner,
         now: u64,
-        run: impl FnOnce(&mut OwnerBook) -> R,
+        run: impl FnOnce(&OpenBook<'_>) -> R,
     ) -> Result<R, OwnerBusy> {
-        let mut swept = false;
+        let (mut swept, mut pause) = (false, Pause::new());
         loop {
-            let shared = match self.owners.find_or_make(owner) {
-                Ok(shared) => shared,
-                Err(full) if swept => return Err(OwnerBusy::Full(full)),
-                Err(_) => {
+            match self.owners.open(owner) {
+                Ok(at) => return Ok(run(&OpenBook { inventory: self, at })),
+                Err(OwnerBusy::Full(_)) if !swept => {
                     swept = true;
                     if !self.time.is_behind() || self.catch_up() {
                         self.help_sweep(now);
                     }
-                    continue;
                 }
-            };
-            let book = shared.book.lock_bounded().ok_or(OwnerBusy::Contended)?;
-            if book.dead {
-                continue; // O2: buried between finding and locking; it is no longer in the map
+                Err(OwnerBusy::Contended) if pause.wait() => {}
+                Err(busy) => return Err(busy),
             }
-            let mut open = Open { inventory: self, owner, shared: &shared, book: Some(book) };
-            let Some(book) = open.book.as_deref_mut() else { unreachable!("a book is open until it is dropped") };
-            return Ok(run(book));
         }
     }
 
     /// The ids in an owner's book; some may have ended. `None` if the book stays open for too long.
     pub(super) fn owned_by(&self, owner: Owner) -> Option<Vec<ReservationId>> {
-        let Some(shared) = self.owners.find(owner) else { return Some(Vec::new()) };
-        let book = shared.book.lock_bounded()?;
-        let mut open = Open { inventory: self, owner, shared: &shared, book: Some(book) };
-        open.book.as_mut().map(|book| book.ids.keys().copied().collect())
+        let (mut pause, mut ids) = (Pause::new(), Vec::new());
+        loop {
+            match self.owners.open_listed(owner) {
+                Ok(None) => return Some(ids),
+                Ok(Some(at)) => {
+                    OpenBook { inventory: self, at }.each(|id| ids.push(id));
+                    return Some(ids);
+                }
+                Err(_) if pause.wait() => {}
+                Err(_) => return None,
+            }
+        }
     }
 
     /// Whether the owner may have these items too. `except` is being replaced and does not count.
     ///
     /// Looks at nothing where the book's sums are far enough from the caps; else at each of the owner's
-    /// reservations, and then the sums are exact.
+    /// reservations, and what does not live is struck out.
     pub(super) fn check_caps(
         &self,
-        book: &mut OwnerBook,
+        book: &OpenBook<'_>,
         items: &[Item],
         except: Option<ReservationId>,
         now: u64,
@@ -236,7 +449,7 @@ impl Inventory {
         let settings = &self.settings;
         let units_of = |item: &Item| u64::from(item.quantity.get());
         let asked: u64 = items.iter().map(units_of).sum();
-        let (held, units) = book.at_most(except);
+        let (held, units) = book.at_most(except, now);
         let caps = |held, units| {
             cap(OwnerCap::Reservations, held, 1, settings.owner_reservations_max)?;
             cap(OwnerCap::Units, units, asked, settings.owner_units_max)
@@ -247,16 +460,24 @@ impl Inventory {
             return Ok(()); // O3
         }
         let mut per_line: Vec<u64> = vec![0; items.len()];
-        book.look_at_each(|id| {
-            let owned = self.live_items(id, now)?;
-            for item in owned.iter().filter(|_| Some(id) != except) {
-                if let Ok(at) = items.binary_search_by_key(&item.line, |wanted| wanted.line) {
-                    per_line[at] += units_of(item);
+        let (mut held, mut units) = (0, 0);
+        book.each(|id| match self.live_items(id, now) {
+            Some(owned) if Some(id) != except => {
+                held += 1;
+                units += owned.units();
+                for item in owned.iter() {
+                    if let Ok(at) = items.binary_search_by_key(&item.line, |wanted| wanted.line) {
+                        per_line[at] += units_of(item);
+                    }
                 }
             }
-            Some(owned.units())
+            Some(_) => {}
+            None => {
+                if let Some(slot) = self.slab.get(id.slot()) {
+                    self.strike_dead(id.slot(), id.generation(), &slot.body(now));
+                }
+            }
         });
-        let (held, units) = book.at_most(except);
         caps(held, units)?;
         for (item, held) in items.iter().zip(per_line) {
             cap(OwnerCap::UnitsPerLine, held, units_of(item), settings.owner_units_per_line_max)?;
@@ -279,35 +500,18 @@ impl Inventory {
         lives.then(|| self.items_of(id.slot(), &body))
     }
 
-    /// An owner's reservation ended. Does not wait for the book: if it is open, whoever closes it strikes
-    /// the id out.
-    pub(super) fn forget_owned(&self, owner: Owner, id: ReservationId) {
-        let Some(shared) = self.owners.find(owner) else { return };
-        let open = |book| Open { inventory: self, owner, shared: &shared, book: Some(book) };
-        if let Some(mut book) = shared.book.try_lock() {
-            book.remove(id);
-            drop(open(book));
-        } else {
-            shared.leave(id);
-            drop(shared.book.try_lock().map(open)); // closed before it saw the mark: then it is ours to close
-        }
+    /// What expired, or was found not to live any more, leaves its owner's list, and still is the owner's. Its
+    /// units change no more; and while it is listed its slot is not given back, so the generation, found there
+    /// again under the lock, is the one that was looked at.
+    pub(super) fn strike_dead(&self, slot: u32, generation: u32, body: &Body) {
+        let Some(place) = self.slab.get(slot) else { return };
+        let units = self.items_of(slot, body).units();
+        self.owners.strike(&self.extras, slot, units, || place.snapshot().generation() == generation);
     }
 
-    /// Strikes out of an open book what ended meanwhile.
-    fn strike_out(&self, shared: &SharedBook, book: &mut OwnerBook) {
-        let marks = shared.marks.swap(NONE, SeqCst);
-        if marks == NONE {
-            return;
-        }
-        // The marks were taken first: what is listed from here on has a new mark.
-        let listed = shared.ended.lock_bounded().map(|mut ended| std::mem::take(&mut *ended));
-        if marks & UNLISTED != 0 || listed.is_none() {
-            let now = self.tick(); // no clock is read in a drop; what is overdue by now goes with a sweep
-            book.look_at_each(|id| self.live_items(id, now).map(|items| items.units()));
-        }
-        for id in listed.unwrap_or_default() {
-            book.remove(id);
-        }
+    /// So many units of a reservation were given back, and it lives on.
+    pub(super) fn owned_less(&self, slot: u32, units: u64) {
+        self.owners.less(&self.extras, slot, units);
     }
 }
 
@@ -321,221 +525,5 @@ fn cap(cap: OwnerCap, held: u64, asked: u64, max: u64) -> Result<(), ReserveErro
 #[cfg(test)]
 std::thread_local! {
     /// Slots that this thread looked at to judge caps.
-    static LOOKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
-}
-
-#[cfg(all(test, not(earmark_loom)))]
-mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-    use std::time::Duration;
-
-    use super::*;
-    use crate::*;
-
-    fn units(units: u32) -> Quantity {
-        Quantity::new(units).unwrap()
-    }
-
-    fn stocked(builder: InventoryBuilder, on_hand: u32) -> (Inventory, StockId) {
-        let inventory = builder.expired_capacity(0).build().unwrap();
-        let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
-        let _ = inventory.receive(tee, units(on_hand), &Cause::none()).unwrap();
-        (inventory, tee)
-    }
-
-    fn of(owner: u128, line: StockId) -> ReserveRequest {
-        ReserveRequest::new(Ttl::minutes(1).unwrap()).with_item(line, units(1)).with_owner(Owner::from_bits(owner))
-    }
-
-    #[test]
-    fn o2_what_ends_while_its_book_is_open_leaves_it_without_a_sweep() {
-        let (inventory, tee) = stocked(Inventory::builder(), 3);
-        let take = || inventory.reserve_with(&of(1, tee)).unwrap().detach();
-        for _ in 0..1_000 {
-            let (one, two) = (take(), take());
-            let ends = |_: &mut OwnerBook| [one, two].map(|id| inventory.release(id).unwrap());
-            inventory.with_owner(Owner::from_bits(1), 0, ends).unwrap();
-        }
-        assert_eq!(inventory.usage().owners, 0);
-    }
-
-    #[test]
-    fn o2_an_id_that_could_not_be_listed_is_found_by_a_look_at_each() {
-        let (inventory, tee) = stocked(Inventory::builder(), 9);
-        let take = || inventory.reserve_with(&of(1, tee)).unwrap().detach();
-        let ids = [take(), take(), take()];
-        let shared = inventory.owners.find(Owner::from_bits(1)).unwrap();
-        inventory
-            .with_owner(Owner::from_bits(1), 0, |_| {
-                inventory.release(ids[0]).unwrap();
-                let _stopped = shared.ended.lock();
-                inventory.release(ids[1]).unwrap();
-            })
-            .unwrap();
-        let left: Vec<_> = shared.book.lock().ids.keys().copied().collect();
-        assert_eq!((left, shared.ended.lock().len()), (vec![ids[2]], 0));
-        inventory.release(ids[2]).unwrap();
-        assert_eq!(inventory.usage().owners, 0);
-        // Who still has the buried book closes it too, and the next one stays.
-        let next = take();
-        shared.leave(next);
-        drop(Open { inventory: &inventory, owner: Owner::from_bits(1), shared: &shared, book: shared.book.try_lock() });
-        assert_eq!((inventory.usage().owners, shared.ended.lock().len()), (1, 0));
-        inventory.release(next).unwrap();
-        assert_eq!(inventory.usage().owners, 0);
-    }
-
-    #[test]
-    fn o2_one_owner_on_four_threads_leaves_nothing() {
-        let (inventory, tee) = stocked(Inventory::builder(), 1_000);
-        let turns = || {
-            for _ in 0..5_000 {
-                match inventory.reserve_with(&of(1, tee)).map(Guard::detach) {
-                    Ok(id) => inventory.release(id).unwrap(),
-                    Err(error) => assert!(matches!(error, ReserveError::Contended { .. }), "{error}"),
-                }
-            }
-        };
-        std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(turns))));
-        assert_eq!(inventory.usage().owners, 0);
-        assert!(inventory.verify().is_clean());
-    }
-
-    #[test]
-    fn owners_who_hold_nothing_but_what_is_overdue_make_room() {
-        let clock = ManualClock::default();
-        let (inventory, tee) = stocked(Inventory::builder().clock(clock.clone()).owners_max(2), 9);
-        let _ada = inventory.reserve_with(&of(1, tee)).unwrap().detach();
-        let _bob = inventory.reserve_with(&of(2, tee)).unwrap().detach();
-        clock.advance(Duration::from_secs(59));
-        let full = ReserveError::Full(FullError { table: Table::Owners, max: 2 });
-        assert_eq!(inventory.reserve_with(&of(3, tee)).map(Guard::detach), Err(full.clone()));
-        clock.advance(Duration::from_secs(1));
-        let eve = inventory.reserve_with(&of(3, tee)).unwrap().detach();
-        assert_eq!(inventory.usage().owners, 1);
-        let _dan = inventory.reserve_with(&of(4, tee)).unwrap().detach();
-        assert_eq!(inventory.reserve_with(&of(5, tee)).map(Guard::detach), Err(full));
-        inventory.release(eve).unwrap();
-        let _fay = inventory.reserve_with(&of(5, tee)).unwrap().detach();
-    }
-
-    fn looks(run: impl FnOnce()) -> usize {
-        let before = LOOKS.get();
-        run();
-        LOOKS.get() - before
-    }
-
-    #[test]
-    fn o3_a_reserve_far_from_the_caps_looks_at_nothing() {
-        let builder = Inventory::builder();
-        let builder = builder.owner_reservations_max(20_000).owner_units_max(20_000).owner_units_per_line_max(20_000);
-        let (inventory, tee) = stocked(builder, 30_000);
-        let take = || inventory.reserve_with(&of(1, tee)).unwrap().detach();
-        let mut ids: Vec<_> = (0..10_000).map(|_| take()).collect();
-        let further = looks(|| {
-            for id in &mut ids[..1_000] {
-                take();
-                inventory.release(*id).unwrap();
-                *id = inventory.replace(take(), &of(1, tee)).unwrap().id;
-            }
-        });
-        assert_eq!(further, 0, "10,000 live reservations, 3,000 more");
-        let shared = inventory.owners.find(Owner::from_bits(1)).unwrap();
-        ids.into_iter().for_each(|id| inventory.release(id).unwrap());
-        let book = shared.book.lock();
-        assert_eq!((book.ids.len(), book.units), (1_000, 1_000));
-        assert!(book.ids.capacity() < 10_000, "P10: {}", book.ids.capacity());
-    }
-
-    /// Near a cap one look at each makes the sums exact, and then there is room again.
-    #[test]
-    fn o3_what_was_given_back_in_part_is_looked_at_once() {
-        let (inventory, tee) = stocked(Inventory::builder().owner_units_max(1_000), 9_000);
-        let ten = ReserveRequest::new(Ttl::minutes(1).unwrap()).with_owner(Owner::from_bits(1));
-        let ten = ten.with_item(tee, units(10));
-        for _ in 0..100 {
-            let id = inventory.reserve_with(&ten).unwrap().detach();
-            inventory.release_part(id, &[Item { line: tee, quantity: units(9) }]).unwrap();
-        }
-        let further = looks(|| {
-            for _ in 0..900 {
-                let _ = inventory.reserve_with(&of(1, tee)).unwrap().detach();
-            }
-        });
-        assert_eq!(further, 100, "each of the hundred, once");
-        let refused = inventory.reserve_with(&of(1, tee)).map(Guard::detach);
-        let (cap, held, asked, max) = (OwnerCap::Units, 1_000, 1, 1_000);
-        assert_eq!(refused, Err(ReserveError::OwnerCap { cap, held, asked, max }));
-    }
-
-    #[test]
-    fn o3_a_cap_of_a_line_is_judged_by_that_line() {
-        let builder = Inventory::builder().owner_units_per_line_max(3);
-        let (inventory, tee) = stocked(builder, 9);
-        let mug = inventory.declare(LineSpec::new("MUG")).unwrap();
-        let _ = inventory.receive(mug, units(9), &Cause::none()).unwrap();
-        let take =
-            |line, wanted| inventory.reserve_with(&of(1, line).with_item(line, units(wanted))).map(Guard::detach);
-        let old = take(tee, 1).unwrap();
-        take(mug, 2).unwrap();
-        let (cap, held, asked, max) = (OwnerCap::UnitsPerLine, 2, 2, 3);
-        assert_eq!(take(tee, 1), Err(ReserveError::OwnerCap { cap, held, asked, max }));
-        assert_eq!(inventory.replace(old, &of(1, tee).with_item(tee, units(2))).unwrap().units, 3);
-    }
-
-    /// A clock that panics at one of its readings.
-    #[derive(Clone, Default)]
-    struct Fragile(Arc<AtomicU64>);
-
-    impl Clock for Fragile {
-        fn now(&self) -> Timestamp {
-            assert_ne!(self.0.fetch_sub(1, Relaxed), 0, "the clock fell");
-            Timestamp::from_millis(0)
-        }
-    }
-
-    #[test]
-    fn o2_a_clock_that_panics_leaves_no_book_behind() {
-        let clock = Fragile(Arc::new(AtomicU64::new(u64::MAX)));
-        let (inventory, tee) = stocked(Inventory::builder().clock(clock.clone()), 9);
-        let mut fell = 0;
-        for reading in 0..4 {
-            clock.0.store(reading, Relaxed);
-            let taken = catch_unwind(AssertUnwindSafe(|| inventory.reserve_with(&of(1, tee)).map(drop)));
-            clock.0.store(u64::MAX, Relaxed);
-            fell += usize::from(taken.is_err());
-            assert_eq!(inventory.usage().owners, 0, "reading {reading}");
-            assert!(inventory.verify().is_clean());
-        }
-        assert_eq!(fell, 2, "one reading before the book is opened, one inside");
-    }
-
-    /// A clock that asks the inventory it serves, once, at one of its readings.
-    #[derive(Clone, Default)]
-    struct Curious(Arc<std::sync::OnceLock<std::sync::Weak<Inventory>>>, Arc<AtomicU64>);
-
-    impl Clock for Curious {
-        fn now(&self) -> Timestamp {
-            let asks = self.1.fetch_sub(1, Relaxed) == 0;
-            if let Some(inventory) = self.0.get().filter(|_| asks).and_then(std::sync::Weak::upgrade) {
-                let inner = inventory.reserve_with(&of(1, StockId::new(0))).map(drop);
-                assert_eq!(inner, Err(ReserveError::Contended { line: StockId::new(0) }));
-                self.1.store(u64::MAX, Relaxed);
-            }
-            Timestamp::from_millis(0)
-        }
-    }
-
-    /// Documented as forbidden; the wait is bounded all the same.
-    #[test]
-    fn a_clock_that_calls_its_inventory_finds_the_book_open() {
-        let clock = Curious(Arc::default(), Arc::new(AtomicU64::new(u64::MAX)));
-        let (inventory, tee) = stocked(Inventory::builder().clock(clock.clone()), 9);
-        let inventory = Arc::new(inventory);
-        clock.0.set(Arc::downgrade(&inventory)).unwrap();
-        clock.1.store(1, Relaxed); // the second reading: the book is open
-        inventory.reserve_with(&of(1, tee)).unwrap().release().unwrap();
-        assert_eq!((inventory.counts().reserved, inventory.usage().owners), (1, 0));
-    }
+    pub(super) static LOOKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

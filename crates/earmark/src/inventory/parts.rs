@@ -4,11 +4,9 @@
 //! time and then say `contended`. A thread stopped in here holds up calls on this one reservation; from its
 //! deadline on also refusals, because it may be on its way back (P4).
 
-use std::sync::Arc;
-
 use super::ends::Items;
 use super::request::{Item, Key};
-use super::{Extra, Fact, Inventory, Lost, NO_CHANNEL, sum_items};
+use super::{Fact, Inventory, Lost, NO_CHANNEL, sum_items};
 use crate::error::PartError;
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
@@ -174,11 +172,12 @@ impl Inventory {
             let rest = splits
                 .iter()
                 .filter_map(|split| Some(Item { line: split.item.line, quantity: Quantity::new(split.rest).ok()? }));
-            let old = self.extra_of(id.slot()).unwrap_or_default();
-            let extra = Extra { items: rest.collect(), ..Extra::clone(&old) };
-            self.extras.insert(id.slot(), Arc::new(extra));
+            self.keep_items(id.slot(), rest.collect());
         } else if let Some(split) = splits.first() {
             changing.slot.fill(Body { units: split.rest, ..body });
+        }
+        if body.has_extra {
+            self.owned_less(id.slot(), units);
         }
         for split in splits.iter().filter(|split| split.part > 0) {
             if let Some(counter) = self.counter(split.item.line) {

@@ -6,7 +6,7 @@
 
 use super::answer::Reserved;
 use super::cart::TakeRefused;
-use super::owners::{OwnerBook, OwnerBusy};
+use super::owners::{OpenBook, OwnerBusy};
 use super::request::{Item, Owner, ReserveRequest, Shortage};
 use super::{Fact, Inventory, Lost};
 use crate::error::{ReplaceError, RequestError, ReserveError, ShortItem};
@@ -65,7 +65,7 @@ impl Inventory {
 
     fn swap(
         &self,
-        book: &mut OwnerBook,
+        book: &OpenBook<'_>,
         old: ReservationId,
         request: &ReserveRequest,
         items: &[Item],
@@ -79,7 +79,7 @@ impl Inventory {
         };
         let claim = self.claim(now, request.ttl).map_err(ReserveError::from)?;
         let (changing, body, held, _) = self.open_live(old, |phase| phase == Phase::Reserved).map_err(lost)?;
-        if self.extra_of(old.slot()).and_then(|extra| extra.owner) != request.owner {
+        if self.owner_of(old.slot()) != request.owner {
             return Err(ReplaceError::NotOwner { id: old });
         }
         self.check_caps(book, items, Some(old), now)?;
@@ -91,7 +91,6 @@ impl Inventory {
         // Told first: no prefix of the log shows a unit promised to both (P6).
         self.record(body.channel, Fact::Ended { id: old, end: End::Replaced, units: held.units() });
         let reserved = self.publish(claim, items, request.channel_number(), Some(request));
-        book.add(reserved.id, reserved.units);
         for back in surplus(&held, items) {
             if let Some(counter) = self.counter(back.line) {
                 counter.end(0, back.quantity.get());
@@ -102,17 +101,8 @@ impl Inventory {
             return Ok(reserved); // the old one stands again, though its units went to the new one
         }
         changing.end(End::Replaced);
-        book.remove(old);
-        self.finish_owned(old, &body, now);
+        self.finish(old, &body, now);
         Ok(reserved)
-    }
-
-    /// The old slot goes back; its owner's book is open already.
-    fn finish_owned(&self, id: ReservationId, body: &crate::reservation::slot::Body, now: u64) {
-        if body.has_extra {
-            self.extras.remove(&id.slot());
-        }
-        self.slab.give_back(self.lane(), id.slot(), now);
     }
 }
 

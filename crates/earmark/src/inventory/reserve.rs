@@ -10,16 +10,15 @@
 //! **I3** Between taking and publishing a reserve looks once more whether a close has come. The close
 //! marks itself first and then meets the word of every line: of the two, one knows of the other.
 
-use std::sync::Arc;
-
 use super::answer::Reserved;
+use super::extras::keeps;
 use super::guard::Guard;
 use super::keys;
 use super::owners::OwnerBusy;
 use super::plain::Told;
 use super::request::{Item, ReserveRequest, Shortage};
 use super::time::Time;
-use super::{Extra, Fact, Inventory, NO_CHANNEL, sum_items};
+use super::{Fact, Inventory, NO_CHANNEL, sum_items};
 use crate::clock::{Timestamp, Ttl};
 use crate::error::{FullError, RequestError, ReserveError, Table};
 use crate::lane::Lane;
@@ -131,7 +130,6 @@ impl Inventory {
     /// # Errors
     /// [`ReserveError`], `UnknownName` among them.
     #[inline]
-    #[inline]
     pub fn reserve_named(&self, sku: &str, quantity: Quantity, ttl: Ttl) -> Result<Guard<'_>, ReserveError> {
         self.reserve_found(sku, None, quantity, ttl)
     }
@@ -151,7 +149,6 @@ impl Inventory {
     ///
     /// # Errors
     /// [`ReserveError`], `UnknownName` among them.
-    #[inline]
     #[inline]
     pub fn reserve_named_at(
         &self,
@@ -220,7 +217,6 @@ impl Inventory {
     }
 
     #[inline]
-    #[inline]
     fn reserve_found(
         &self,
         sku: &str,
@@ -266,16 +262,12 @@ impl Inventory {
         if on(Break::CapWithoutHold) {
             let judged = self.with_owner(owner, now, |book| self.check_caps(book, items, None, now));
             judged.map_err(|busy| owner_busy(busy, items))??;
-            let reserved = self.take(request, items)?;
-            let _ = self.with_owner(owner, now, |book| book.add(reserved.id, reserved.units));
-            return Ok(reserved);
+            return self.take(request, items);
         }
         let served = self.with_owner(owner, now, |book| {
             let now = now.max(self.tick()); // a leap may have been followed since
             self.check_caps(book, items, None, now)?;
-            let reserved = self.take(request, items)?;
-            book.add(reserved.id, reserved.units);
-            Ok(reserved)
+            self.take(request, items)
         });
         served.map_err(|busy| owner_busy(busy, items))?
     }
@@ -473,15 +465,15 @@ impl Inventory {
         request: Option<&ReserveRequest>,
     ) -> Reserved {
         let is_cart = items.len() > 1;
-        let extra = request.and_then(|request| Extra::of(request, items));
-        let has_extra = extra.is_some();
+        let kept = request.filter(|request| keeps(request, items));
+        let has_extra = kept.is_some();
         let (line, units) = if is_cart { (0, 0) } else { (items[0].line.raw(), items[0].quantity.get()) };
         let units_all = items.iter().map(|item| u64::from(item.quantity.get())).sum();
         let deadline = claim.deadline;
         let id = self.id(claim.slot, claim.generation);
         claim.place.fill(Body { line, units, born: claim.now, channel, has_extra, is_cart });
-        if let Some(extra) = extra {
-            self.extras.insert(claim.slot, Arc::new(extra));
+        if let Some(request) = kept {
+            self.keep(claim.slot, request, items);
         }
         // After the counter fell, and before anybody can end it.
         self.record(channel, Fact::Reserved { id, units: units_all, deadline });
@@ -526,22 +518,6 @@ impl Inventory {
             return Err(RequestError::UnknownChannel.into());
         }
         Ok(sum_items(&request.items)?)
-    }
-}
-
-impl Extra {
-    /// What a request keeps beside the slab, if anything.
-    fn of(request: &ReserveRequest, items: &[Item]) -> Option<Self> {
-        let is_cart = items.len() > 1;
-        if !is_cart && request.owner.is_none() && request.key.is_none() && request.metadata.is_none() {
-            return None;
-        }
-        Some(Self {
-            owner: request.owner,
-            key: request.key,
-            metadata: request.metadata.clone(),
-            items: if is_cart { items.into() } else { Box::default() },
-        })
     }
 }
 

@@ -17,7 +17,7 @@ use super::{Fact, Inventory, NO_CHANNEL};
 use crate::clock::Timestamp;
 use crate::lane::Lane;
 use crate::reservation::phase::{End, Phase};
-use crate::reservation::slot::Slot;
+use crate::reservation::slot::{Body, Slot};
 use crate::reservation::state::{No, Plainly, Snapshot, Standing};
 use crate::seeded::{Break, Step, on, step};
 use crate::sku::StockId;
@@ -247,8 +247,9 @@ impl Inventory {
         let Some(place) = self.slab.get(slot) else { return };
         match place.update(|seen| seen.forget(generation)) {
             Ok(_) => {
-                if place.has_extra() {
-                    self.extras.remove(&slot);
+                let body = place.body(now);
+                if body.has_extra {
+                    self.let_go(slot, &body);
                 }
                 self.slab.unpark();
                 self.slab.give_back_place(lane, slot, place, self.time.arrival(now));
@@ -286,21 +287,25 @@ impl Expiry<'_> {
         if let Some(counter) = inventory.counter(StockId::new(line)) {
             inventory.end_units(StockId::new(line), counter, 0, units);
         }
-        self.unlock_expired(slot, generation, place, now);
+        self.unlock_expired(slot, generation, place, None, now);
     }
 
     /// What it held is back, and still readable: from here on a late payment may take it up again.
-    fn unlock_expired(&mut self, slot: u32, generation: u32, place: &Slot, now: u64) {
+    fn unlock_expired(&mut self, slot: u32, generation: u32, place: &Slot, extra: Option<&Body>, now: u64) {
         let inventory = self.inventory;
         self.expired += 1;
         if inventory.settings.remembers_expired() {
             inventory.slab.park(); // before anybody can take it up again
             place.unlock(Snapshot::ended_as(generation, End::Expired));
+            if let Some(body) = extra {
+                inventory.strike_dead(slot, generation, body);
+            }
             self.park(slot, generation, now);
         } else {
             place.unlock(Snapshot::forgotten_as(generation));
-            if place.has_extra() {
-                inventory.extras.remove(&slot);
+            if let Some(body) = extra {
+                inventory.strike_dead(slot, generation, body);
+                inventory.let_go(slot, body);
             }
             inventory.slab.give_back_place(self.lane, slot, place, inventory.time.arrival(now));
         }
@@ -422,12 +427,7 @@ impl Expiry<'_> {
         let inventory = self.inventory;
         let (id, body) = (inventory.id(slot, generation), place.body(now));
         inventory.settle_ended(id, &body, End::Expired, false);
-        // Before the slot can be another's.
-        let owner = if body.has_extra { inventory.extras.get(&slot).and_then(|extra| extra.owner) } else { None };
-        self.unlock_expired(slot, generation, place, now);
-        if let Some(owner) = owner {
-            inventory.forget_owned(owner, id);
-        }
+        self.unlock_expired(slot, generation, place, Some(&body).filter(|body| body.has_extra), now);
     }
 }
 

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use super::extras::Kept;
 use super::facts::{Counts, Tally};
-use super::{Extra, Inventory, Item, NO_CHANNEL, Owner, Reservation, State};
+use super::{Inventory, Item, NO_CHANNEL, Owner, Reservation, State};
 use crate::clock::Timestamp;
 use crate::quantity::Quantity;
 use crate::reservation::id::ReservationId;
@@ -162,13 +163,13 @@ impl ChannelTally {
 pub(super) struct Looked {
     pub(super) snapshot: Snapshot,
     pub(super) body: Body,
-    pub(super) extra: Option<Arc<Extra>>,
+    pub(super) kept: Kept,
 }
 
 impl Looked {
     /// What the slot holds, or held: lines with their units.
     pub(super) fn items(&self) -> impl Iterator<Item = (StockId, u32)> + '_ {
-        let cart = self.extra.as_deref().filter(|_| self.body.is_cart).map_or(&[][..], |extra| &extra.items);
+        let cart = if self.body.is_cart { self.kept.items() } else { &[] };
         let single = (!self.body.is_cart).then(|| (StockId::new(self.body.line), self.body.units));
         cart.iter().map(|item| (item.line, item.quantity.get())).chain(single)
     }
@@ -341,14 +342,14 @@ impl Inventory {
         let mut pause = Pause::new();
         loop {
             let (snapshot, body) = (slot.snapshot(), slot.body(now));
-            let extra = if body.has_extra { self.extra_of(index) } else { None };
+            let kept = if body.has_extra { self.kept_of(index) } else { Kept::default() };
             let after = slot.snapshot();
             if after == snapshot && snapshot.standing() != Standing::Changing {
-                return Some(Looked { snapshot, body, extra });
+                return Some(Looked { snapshot, body, kept });
             }
             if !pause.wait() {
                 let same = after.generation() == snapshot.generation();
-                return same.then_some(Looked { snapshot, body, extra });
+                return same.then_some(Looked { snapshot, body, kept });
             }
         }
     }
@@ -389,7 +390,6 @@ impl Inventory {
             }
             State::Ended(_) => Vec::new(),
         };
-        let extra = looked.extra.as_deref();
         let channel = (looked.body.channel != NO_CHANNEL).then(|| self.channels.get(looked.body.channel.into()));
         Some(Reservation {
             id: self.id(index, generation),
@@ -398,10 +398,10 @@ impl Inventory {
             deadline,
             remaining: deadline.map(|deadline| deadline.since(Timestamp::from_millis(now))),
             born: Timestamp::from_millis(looked.body.born),
-            owner: extra.and_then(|extra| extra.owner),
+            owner: looked.kept.owner,
             channel: channel.flatten().map(|tally| Arc::clone(&tally.label)),
-            key: extra.and_then(|extra| extra.key),
-            metadata: extra.and_then(|extra| extra.metadata.clone()),
+            key: looked.kept.key,
+            metadata: looked.kept.metadata(),
         })
     }
 }

@@ -138,11 +138,6 @@ impl Slot {
         past(BORN.of(self.origin.load(Acquire)), now)
     }
 
-    /// Whether something is kept beside the slab, as in `body`.
-    #[inline]
-    pub(crate) fn has_extra(&self) -> bool {
-        HAS_EXTRA.of(self.origin.load(Acquire)) == 1
-    }
 
     /// Fetches what a sweep will read, and guesses the line. Orders nothing and decides nothing.
     #[inline]

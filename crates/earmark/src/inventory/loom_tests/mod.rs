@@ -27,6 +27,7 @@ const THREE: Option<usize> = Some(3);
 /// The same, where more is affordable.
 const FIVE: Option<usize> = Some(5);
 const TTL_MS: u64 = 3;
+const KEY_WINDOW_MS: u64 = 50;
 
 loom::thread_local! {
     static TURNED: Cell<bool> = Cell::new(false);
@@ -73,6 +74,7 @@ fn world(units: [u32; 2]) -> Arc<World> {
         .owners_max(2)
         .owner_units_max(1)
         .keys_max(2)
+        .key_window(Duration::from_millis(KEY_WINDOW_MS))
         .sweep_budget(64)
         .pending_policy(PendingPolicy::Review)
         .build()

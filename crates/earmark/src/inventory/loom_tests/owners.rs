@@ -1,12 +1,13 @@
-//! An owner's book beside other calls (O1, O2).
+//! Owners' books, and what lies beside a slot, beside other calls (O1, O2, X2, K2).
 
-use super::{FIVE, race, world};
-use crate::loom_explore::explore;
+use super::{FIVE, KEY_WINDOW_MS, TTL_MS, World, race, world};
+use crate::loom_explore::{explore, explore_calls};
 use crate::*;
 
 #[test]
 fn loom_o1_owner_cap_races_itself() {
-    explore("o1_owner_cap_races_itself", None, &["the first", "the second"], || {
+    let outcomes = ["the first", "the first alone", "the second", "the second alone"];
+    explore("o1_owner_cap_races_itself", None, &outcomes, || {
         let world = world([2, 0]);
         let request = world.owned();
         let other = request.clone();
@@ -17,6 +18,8 @@ fn loom_o1_owner_cap_races_itself() {
         match (one, two) {
             (Ok(_), two) if two == cap => "the first",
             (one, Ok(_)) if one == cap => "the second",
+            (Ok(_), Err(ReserveError::Contended { .. })) => "the first alone",
+            (Err(ReserveError::Contended { .. }), Ok(_)) => "the second alone",
             other => panic!("O1: {other:?}"),
         }
     });
@@ -24,7 +27,7 @@ fn loom_o1_owner_cap_races_itself() {
 
 #[test]
 fn loom_o2_end_beside_an_open_book_of_its_owner() {
-    explore("o2_end_beside_an_open_book_of_its_owner", FIVE, &["released in time", "released too late"], || {
+    explore_calls("o2_end_beside_an_open_book_of_its_owner", FIVE, &["released in time", "released too late"], || {
         let world = world([2, 0]);
         let request = world.owned();
         let old = world.serve(&request).unwrap();
@@ -83,5 +86,44 @@ fn loom_r1_replace_races_release() {
             (Err(ReleaseError::Contended { .. }), Ok(_)) => "replaced, contended",
             other => panic!("P2: {other:?}"),
         }
+    });
+}
+
+/// An end lets go of its owner's book, and the next owner's is made in its place: whose the ended one was is told
+/// rightly, or not at all.
+#[test]
+fn loom_x2_a_look_beside_an_end() {
+    explore_calls("x2_a_look_beside_an_end", FIVE, &["with its owner", "without"], || {
+        let world = world([2, 0]);
+        let old = world.serve(&world.owned()).unwrap();
+        let next = world.request().with_item(world.lines[0], Quantity::ONE).with_owner(Owner::from_bits(8));
+        let turn = move |w: &World| {
+            w.inventory.release(old).unwrap();
+            w.serve(&next).unwrap();
+        };
+        let ((), found) = race(&world, turn, |w| w.inventory.get(old));
+        let owner = found.and_then(|found| found.owner);
+        assert!(owner.is_none_or(|owner| owner == Owner::from_bits(7)), "X2: told as another's");
+        if owner.is_some() { "with its owner" } else { "without" }
+    });
+}
+
+/// A key's window is over while the reservation made under it lives: another key takes no record that it names.
+#[test]
+fn loom_k2_a_look_beside_another_key() {
+    explore_calls("k2_a_look_beside_another_key", FIVE, &["told"], || {
+        let world = world([2, 0]);
+        let keyed = |key, ttl| {
+            let request = ReserveRequest::new(Ttl::millis(ttl).unwrap()).with_item(world.lines[0], Quantity::ONE);
+            request.with_key(Key::from_bits(key))
+        };
+        let old = world.serve(&keyed(1, 100 * TTL_MS)).unwrap();
+        world.clock.set(KEY_WINDOW_MS);
+        let next = keyed(2, TTL_MS);
+        let (_, found) = race(&world, move |w| w.serve(&next).unwrap(), |w| w.inventory.get(old));
+        assert_eq!(found.and_then(|found| found.key), Some(Key::from_bits(1)), "K2: told under another's key");
+        assert_eq!(world.inventory.usage().keys, 1, "K2: the first is still remembered");
+        world.inventory.release(old).unwrap();
+        "told"
     });
 }
