@@ -87,7 +87,8 @@ impl Returns {
         let at = self.back.partition_point(|(_, back)| *back < missing);
         match self.back.get(at) {
             Some((deadline, _)) => Some((*deadline).max(now)),
-            None if seen != self.word && seen.available() + seen.reserved() >= units => Some(now + 1),
+            // Whether its stripes are open or closed says nothing of its units.
+            None if !seen.holds_as(self.word) && seen.available() + seen.reserved() >= units => Some(now + 1),
             None => None,
         }
     }

@@ -92,6 +92,11 @@ impl Snapshot {
         STANDING_AND_MIDWAY.of(self.0) & !COOLING == 0
     }
 
+    /// As many units in each place.
+    pub(crate) const fn holds_as(self, other: Self) -> bool {
+        self.available() == other.available() && self.reserved() == other.reserved()
+    }
+
     /// The whole word, to compare.
     pub(crate) const fn bits(self) -> u64 {
         self.0
