@@ -8,6 +8,7 @@
 //! | [`judge`] | interleaves them in rounds, compares, and writes it down |
 //! | [`machine`] | what this machine asks for an atomic, a clock, a cache miss |
 //! | [`crew`] | threads that stay, each on its core |
+//! | [`trend`] | what the criterion benches time |
 //! | [`alloc`] | an allocator that can count |
 //!
 //! `cargo xtask bench` runs the judge; `cargo bench` runs the criterion benches in `benches/`, for trends.
@@ -18,4 +19,5 @@ pub mod judge;
 pub mod machine;
 pub mod names;
 pub mod subjects;
+pub mod trend;
 pub mod workload;

@@ -104,7 +104,8 @@ impl Maker<'_> {
         let ours = self.table.values(of, NS);
         let theirs: Vec<Key> = rivals.iter().map(|subject| Key { subject, ..of }).collect();
         let rows: Vec<&[f64]> = theirs.iter().filter_map(|key| self.table.values(*key, NS)).collect();
-        let void = self.void(if of.by == "id" { Key { subject: P_INT, ..of } } else { Key { subject: P_STR, ..of } }, NS);
+        let void =
+            self.void(if of.by == "id" { Key { subject: P_INT, ..of } } else { Key { subject: P_STR, ..of } }, NS);
         (ours.and_then(|ours| Spread::of_ratios(&least_of_each(&rows), ours)), void)
     }
 

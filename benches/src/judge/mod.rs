@@ -248,7 +248,9 @@ impl Judge<'_> {
             }
         }
         let overhead = table::median(&overheads);
-        self.notes.push(format!("Every sample of the tail (p50, p99, p999 of W1) contains {overhead:.0} ns for reading the counter."));
+        self.notes.push(format!(
+            "Every sample of the tail (p50, p99, p999 of W1) contains {overhead:.0} ns for reading the counter."
+        ));
     }
 
     fn lives(&mut self) -> Result<(), String> {
@@ -264,7 +266,8 @@ impl Judge<'_> {
                 let there_is = life::memory_to_be_had();
                 if *subject == OWNED && there_is > 0 && there_is < OWNED_BYTES_GUESS * count as u64 {
                     count = OWNED_FEWER.min(count);
-                    self.notes.push(format!("With owner and key {count} lived, not {ours}: there was no memory for more."));
+                    self.notes
+                        .push(format!("With owner and key {count} lived, not {ours}: there was no memory for more."));
                 }
                 self.say(&format!("W4: {subject}, {count} reservations"));
                 child::start(&mut self.table, key("W4", 1, by, subject), What::Life, count)?;
@@ -283,7 +286,9 @@ impl Judge<'_> {
         let rate = self.options.rate;
         self.say(&format!("steady: {rate} reserves a virtual second"));
         if rate != STEADY_RATE {
-            self.notes.push(format!("*steady* ran with {rate} reserves a virtual second, not {STEADY_RATE}; nothing was scaled."));
+            self.notes.push(format!(
+                "*steady* ran with {rate} reserves a virtual second, not {STEADY_RATE}; nothing was scaled."
+            ));
         }
         child::start(&mut self.table, key("steady", 1, "id", EARMARK), What::Steady, rate)
     }

@@ -57,7 +57,11 @@ pub(crate) fn svg(table: &Table) -> String {
         while grid <= TO_NS {
             let x = LEFT + share(grid) * (WIDTH - LEFT - RIGHT);
             let _ = writeln!(body, r#"<line class="g" x1="{x:.1}" x2="{x:.1}" y1="{top:.0}" y2="{bottom:.0}"/>"#);
-            let _ = writeln!(body, r#"<text class="n" x="{x:.1}" y="{:.0}" text-anchor="middle">{grid}</text>"#, bottom + 12.0);
+            let _ = writeln!(
+                body,
+                r#"<text class="n" x="{x:.1}" y="{:.0}" text-anchor="middle">{grid}</text>"#,
+                bottom + 12.0
+            );
             grid *= 10.0;
         }
         for (name, _) in names {
@@ -67,7 +71,10 @@ pub(crate) fn svg(table: &Table) -> String {
             for (threads, suffix, down) in [(1, "", 2.0), (2, "2", 2.0 + BAR)] {
                 let Some(ns) = table.median(key(workload, threads, "id", name), NS) else { continue };
                 let (y, long) = (top + down, (share(ns) * (WIDTH - LEFT - RIGHT)).max(1.0));
-                let _ = writeln!(body, r#"<rect class="{class}{suffix}" x="{LEFT}" y="{y:.0}" width="{long:.1}" height="{BAR}"/>"#);
+                let _ = writeln!(
+                    body,
+                    r#"<rect class="{class}{suffix}" x="{LEFT}" y="{y:.0}" width="{long:.1}" height="{BAR}"/>"#
+                );
                 let (x, y) = (LEFT + long + 4.0, y + BAR);
                 let digits = if ns < 10.0 { 1 } else { 0 };
                 let _ = writeln!(body, r#"<text class="n" x="{x:.1}" y="{y:.0}">{ns:.digits$}</text>"#);

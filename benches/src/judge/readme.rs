@@ -29,7 +29,9 @@ pub(crate) fn rewritten(readme: &str, about: &About, table: &Table) -> Option<St
 }
 
 fn section(about: &About, table: &Table) -> String {
-    let mut text = String::from("| ns for each operation of a thread | earmark | 64 locked shards | best rival |\n|---|---|---|---|\n");
+    let mut text = String::from(
+        "| ns for each operation of a thread | earmark | 64 locked shards | best rival |\n|---|---|---|---|\n",
+    );
     for (workload, by, threads, what) in SHOWN {
         let at = |subject| key(workload, *threads, by, subject);
         let Some(ours) = table.median(at(EARMARK), NS) else { continue };

@@ -52,7 +52,8 @@ pub(crate) fn bars_table(bars: &[Bar]) -> String {
     let mut text = String::from("| what | must | aim | measured | |\n|---|---|---|---|---|\n");
     for bar in bars {
         let sign = if bar.sense == super::bars::Sense::AtLeast { "≥" } else { "≤" };
-        let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{sign} {}{}", short(value), bar.unit));
+        let number =
+            |value: Option<f64>| value.map_or(String::new(), |value| format!("{sign} {}{}", short(value), bar.unit));
         let measured = bar.measured.map_or(String::new(), |spread| {
             format!("{}{} [{}, {}]", short(spread.median), bar.unit, short(spread.low), short(spread.high))
         });
@@ -63,7 +64,8 @@ pub(crate) fn bars_table(bars: &[Bar]) -> String {
             Verdict::Void(why) => format!("void: {why}"),
             Verdict::NotRun => "not run".to_string(),
         };
-        let _ = writeln!(text, "| {} | {} | {} | {measured} | {verdict} |", bar.what, number(bar.must), number(bar.aim));
+        let _ =
+            writeln!(text, "| {} | {} | {} | {measured} | {verdict} |", bar.what, number(bar.must), number(bar.aim));
     }
     text
 }
@@ -74,7 +76,10 @@ const WHY: &[(&str, &str)] = &[
     ("W1b", "every call meets a slot that is not in the cache, as the peer's does"),
     ("W2", "lines that are drawn often stay in the cache, for the peer too"),
     ("W3", "two threads share one word; a lock lets one thread work for a while undisturbed"),
-    ("W4", "each reservation is made for a wheel that must bear tens of millions; with owner and key, three tables are filled"),
+    (
+        "W4",
+        "each reservation is made for a wheel that must bear tens of millions; with owner and key, three tables are filled",
+    ),
     ("W5", "a refusal must be true at some moment inside the call: it looks at the earliest deadline, and is counted"),
     ("W5r", "one load of a random word; by name the time is the map's"),
 ];
@@ -175,7 +180,10 @@ mod tests {
         }
         let bars = bars(&table);
         let text = text(&About::default(), &table, &bars, &["a note".into()]);
-        assert!(text.contains("W5 by id, 1 thread(s): P-int takes 14 ns, earmark 20 ns: a refusal must be true"), "{text}");
+        assert!(
+            text.contains("W5 by id, 1 thread(s): P-int takes 14 ns, earmark 20 ns: a refusal must be true"),
+            "{text}"
+        );
         assert!(!text.contains("dashmap takes"));
         assert!(text.contains("**missed**: a refusal looks at"));
         assert!(text.contains("- a note"));

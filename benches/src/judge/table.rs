@@ -37,8 +37,22 @@ pub(crate) const LIVE_MAX: &str = "live_max";
 
 /// The order in which figures are shown.
 pub(crate) const FIGURES: &[&str] = &[
-    NS, NS_NO_EXPIRY, VISITS, P50, P99, P999, COUNT, BYTES, BYTES_ALLOCATED, EXPIRIES, WORST_MS, P999_MS, VISITS_MAX,
-    PEAK, PEAK_ALLOCATED, LIVE_MAX,
+    NS,
+    NS_NO_EXPIRY,
+    VISITS,
+    P50,
+    P99,
+    P999,
+    COUNT,
+    BYTES,
+    BYTES_ALLOCATED,
+    EXPIRIES,
+    WORST_MS,
+    P999_MS,
+    VISITS_MAX,
+    PEAK,
+    PEAK_ALLOCATED,
+    LIVE_MAX,
 ];
 
 /// What a row is about.
@@ -101,7 +115,8 @@ impl Table {
 
     /// Rows of the same workload, threads and way of asking.
     pub(crate) fn beside(&self, key: Key) -> impl Iterator<Item = &Row> {
-        let same = move |row: &&Row| (row.key.workload, row.key.threads, row.key.by) == (key.workload, key.threads, key.by);
+        let same =
+            move |row: &&Row| (row.key.workload, row.key.threads, row.key.by) == (key.workload, key.threads, key.by);
         self.rows.iter().filter(same)
     }
 }

@@ -10,12 +10,15 @@ use parking_lot::Mutex;
 
 const SHARDS: usize = 16;
 
+/// Deadline and id.
+type Set = Mutex<BTreeSet<(u64, u64)>>;
+
 #[derive(Debug, Default)]
-pub(super) struct Due([CachePadded<Mutex<BTreeSet<(u64, u64)>>>; SHARDS]);
+pub(super) struct Due([CachePadded<Set>; SHARDS]);
 
 impl Due {
     #[inline]
-    fn shard(&self, id: u64) -> &Mutex<BTreeSet<(u64, u64)>> {
+    fn shard(&self, id: u64) -> &Set {
         &self.0[id as usize % SHARDS]
     }
 

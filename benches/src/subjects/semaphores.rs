@@ -119,13 +119,14 @@ impl<B: By> Subject for Semaphores<B> {
 
     fn expire(&self) -> Expired {
         let mut due = Vec::new();
-        self.runtime.block_on(std::future::poll_fn(|context| {
+        // Unconstrained: else the runtime's fairness ends every poll after 128 of them.
+        self.runtime.block_on(tokio::task::unconstrained(std::future::poll_fn(|context| {
             let mut queue = self.queue.lock();
             while let Poll::Ready(Some(expired)) = queue.poll_expired(context) {
                 due.push(expired.into_inner());
             }
             Poll::Ready(())
-        }));
+        })));
         let given_back = due.iter().filter(|id| self.held.remove(*id).is_some()).count();
         Expired::all(given_back)
     }

@@ -138,12 +138,19 @@ fn kib(text: &str, field: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subjects::ById;
+    use crate::subjects::dashmap::Dash;
     use crate::subjects::earmark::{Earmark, Id, Owned};
+    use crate::subjects::papaya::Papaya;
+    use crate::subjects::semaphores::Semaphores;
     use crate::subjects::sharded::PStr;
 
     #[test]
     fn all_that_is_made_expires() {
-        for life in [play::<Earmark<Id>>(5_000), play::<Owned>(2_000), play::<PStr>(5_000)] {
+        // Enough that many end in one second of virtual time.
+        const COUNT: usize = 300_000;
+        let rivals = [play::<Dash<ById>>(COUNT), play::<Papaya<ById>>(COUNT), play::<Semaphores<ById>>(COUNT)];
+        for life in [play::<Earmark<Id>>(COUNT), play::<Owned>(2_000), play::<PStr>(COUNT)].into_iter().chain(rivals) {
             assert!(life.expiries_per_second > 0.0);
             assert!(life.calls >= 901);
             assert!(life.worst_advance_ms >= life.p999_advance_ms);

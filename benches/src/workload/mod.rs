@@ -119,8 +119,7 @@ struct Bench<S: Subject> {
 impl<S: Subject> Bench<S> {
     fn new(work: Work, threads: usize, length: Duration, names: &Names, crew: &Crew) -> Self {
         let stock = work.stock();
-        let subject =
-            Arc::new(S::open(&Shop { names, stock, ttl_ms: TTL_REAL_MS, room: STANDING + STANDING / 8 }));
+        let subject = Arc::new(S::open(&Shop { names, stock, ttl_ms: TTL_REAL_MS, room: STANDING + STANDING / 8 }));
         let mut lanes = Vec::new();
         for thread in 0..threads {
             let keys = subject.keys(names, &sequence(work.draw(), LINES, thread));

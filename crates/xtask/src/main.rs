@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask bench`.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -7,6 +7,7 @@
 //! | `rules` | rules of the house that no compiler checks |
 //! | `stage` | one suite on its way: children, log, terminal |
 //! | `must_fail` | plays the table of seeded breaks |
+//! | `bench` | builds the judge and lets it measure |
 //! | `fuzz` | the fuzz workspace still compiles |
 //! | `run` | one child process with a limit |
 //! | `parse` | what the output of `cargo test` says |
@@ -15,6 +16,7 @@
 //!
 //! Unix only: a suite that hangs is ended by its process group.
 
+mod bench;
 mod fuzz;
 mod house;
 mod must_fail;
@@ -58,15 +60,30 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// Measures the engine against its rivals: writes `benches/RESULTS.md`, `results.json`, the plot and the
+    /// README's table.
+    ///
+    /// Ends within 15 minutes; let nothing else run meanwhile.
+    Bench {
+        /// Every subject at every workload.
+        #[arg(long)]
+        full: bool,
+        /// What the judge takes: `--only W1,W3`, `--rounds 9`, `--seconds 0.5`; `--help` for all of it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        judge: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
-    let Task::Test { only, list } = Cli::parse().command;
-    if list {
-        print!("{}", suite::list());
-        return ExitCode::SUCCESS;
-    }
-    match test(&only) {
+    let done = match Cli::parse().command {
+        Task::Test { list: true, .. } => {
+            print!("{}", suite::list());
+            Ok(true)
+        }
+        Task::Test { only, .. } => test(&only),
+        Task::Bench { full, judge } => House::find().and_then(|house| bench::bench(&house, full, &judge)),
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(why) => {
