@@ -20,6 +20,10 @@ pub(crate) const LOAD: &str = "load";
 /// of marks more, and two looks for each entry that the call itself put into the ring.
 const VISITS_CAP: f64 = 3.0 * 8_192.0 + 192.0;
 
+/// What W4 and *steady* are asked for; of fewer the bars say nothing.
+const LIVES: f64 = 10_000_000.0;
+const STEADY_RATE: f64 = 1_000_000.0;
+
 /// Which way is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sense {
@@ -111,6 +115,12 @@ impl Maker<'_> {
 
     fn void(&self, of: Key, figure: &str) -> Option<String> {
         anchors::void(self.table, of, figure, self.rmw)
+    }
+
+    /// Void, if fewer took part than the bar speaks of.
+    fn fewer(&self, of: Key, asked: f64) -> Option<String> {
+        let count = self.table.median(of, COUNT).filter(|count| *count < asked)?;
+        Some(format!("it was played with {count}, and the bar speaks of {asked}"))
     }
 
     fn push(
@@ -228,7 +238,8 @@ impl Maker<'_> {
             ("W4 bytes with owner and key, allocated", owned, BYTES_ALLOCATED, 104.0, 72.0, EXTRAS),
         ] {
             let measured = of(key, figure);
-            self.push(what, (Sense::AtMost, Some(must), Some(aim), " B"), (measured, None), why);
+            let void = self.fewer(key, LIVES);
+            self.push(what, (Sense::AtMost, Some(must), Some(aim), " B"), (measured, void), why);
         }
         let of = |key, figure| self.table.values(key, figure).and_then(Spread::of);
         let peer = key("W4", 1, "name", P_STR);
@@ -236,24 +247,31 @@ impl Maker<'_> {
         let ratio = ratio.and_then(|(ours, theirs)| Spread::of_ratios(ours, theirs));
         let (p999, visits) = (of(plain, P999_MS), of(plain, VISITS_MAX));
         let why = "each that expires is a slot and a line's word far apart, fetched from memory";
-        let void = self.void(peer, EXPIRIES);
+        let fewer = self.fewer(plain, LIVES);
+        let void = self.void(peer, EXPIRIES).or(fewer.clone());
         self.at_least("W4 expiries a second, P-str", 8.0, Some(20.0), (ratio, void), why);
         let bar = (Sense::AtMost, Some(2.0), Some(0.5), " ms");
         let why = "one call looks at `sweep_budget` entries, each a cache miss or two; a smaller budget shortens it";
-        self.push("W4 p999 of `advance`", bar, (p999, None), why);
+        self.push("W4 p999 of `advance`", bar, (p999, fewer.clone()), why);
         let bar = (Sense::AtMost, Some(VISITS_CAP), None, " entries");
-        self.push("W4 entries that a call of `advance` visits, at most", bar, (visits, None), "the cap does not hold");
+        self.push("W4 entries that a call of `advance` visits, at most", bar, (visits, fewer), "the cap does not hold");
 
         let steady = key("steady", 1, "id", EARMARK);
         let giga = |figure| {
             let values = self.table.values(steady, figure)?;
             Spread::of(&values.iter().map(|bytes| bytes / 1e9).collect::<Vec<f64>>())
         };
+        let fewer = self.fewer(steady, STEADY_RATE);
         let (peak, ns) = (giga(PEAK), self.table.values(steady, NS).and_then(Spread::of));
         let why = "memory follows pages: those that survivors share with free places, and the wheel's part for each";
-        self.push("steady, peak of resident memory", (Sense::AtMost, Some(0.8), Some(0.5), " GB"), (peak, None), why);
+        self.push(
+            "steady, peak of resident memory",
+            (Sense::AtMost, Some(0.8), Some(0.5), " GB"),
+            (peak, fewer.clone()),
+            why,
+        );
         let why = "millions live: each new slot, each look of the nursery and each expiry is a cache miss";
-        self.push("steady, reserve and end", (Sense::AtMost, Some(150.0), Some(70.0), " ns"), (ns, None), why);
+        self.push("steady, reserve and end", (Sense::AtMost, Some(150.0), Some(70.0), " ns"), (ns, fewer), why);
     }
 
     fn tail(&mut self) {
@@ -296,6 +314,19 @@ mod tests {
         let bars = bars(&Table::default());
         assert!(bars.len() >= 26, "{}", bars.len());
         assert!(bars.iter().all(|bar| bar.verdict() == Verdict::NotRun));
+    }
+
+    #[test]
+    fn of_fewer_nothing_is_said() {
+        let mut table = Table::default();
+        let steady = key("steady", 1, "id", EARMARK);
+        table.add(steady, COUNT, 250_000.0);
+        table.add(steady, PEAK, 2e8);
+        table.add(steady, NS, 60.0);
+        let verdicts: Vec<Verdict> =
+            bars(&table).iter().filter(|bar| bar.what.starts_with("steady")).map(Bar::verdict).collect();
+        assert_eq!(verdicts.len(), 2);
+        assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Void(why) if why.contains("250000"))));
     }
 
     /// The best rival is whoever is best; a reference that is too slow makes the row void.
