@@ -20,17 +20,6 @@ const PAST_NURSERY_MS: u64 = 4_001;
 /// Lines.
 pub const LINES: usize = 100_000;
 
-/// Criterion as all benches use it: short, because machines drift more than a longer look could tell.
-#[macro_export]
-macro_rules! trend_config {
-    () => {
-        criterion::Criterion::default()
-            .sample_size(20)
-            .warm_up_time(std::time::Duration::from_millis(500))
-            .measurement_time(std::time::Duration::from_secs(2))
-    };
-}
-
 /// A subject, and what its threads ask for.
 #[derive(Debug)]
 pub struct Stand<S: Subject> {
@@ -108,9 +97,9 @@ impl<S: Subject> Stand<S> {
     pub fn reserve(&mut self, crew: &Crew, times: u64) -> Duration {
         let took = self.time(crew, times, |subject, keys, steps| {
             let mut holds = Vec::with_capacity(steps.len());
-            let began = Instant::now();
+            let (ttl, began) = (S::ttl(TTL_MS), Instant::now());
             for step in steps {
-                holds.push(subject.reserve(keys.at(step), TTL_MS).expect("there is plenty"));
+                holds.push(subject.reserve(keys.at(step), ttl).expect("there is plenty"));
             }
             let took = began.elapsed();
             holds.into_iter().for_each(|hold| assert!(subject.release(hold)));
@@ -124,7 +113,7 @@ impl<S: Subject> Stand<S> {
     pub fn end(&mut self, crew: &Crew, times: u64, end: fn(&S, S::Hold) -> bool) -> Duration {
         let took = self.time(crew, times, move |subject, keys, steps| {
             let holds: Vec<S::Hold> =
-                steps.map(|step| subject.reserve(keys.at(step), TTL_MS).expect("there is plenty")).collect();
+                steps.map(|step| subject.reserve(keys.at(step), S::ttl(TTL_MS)).expect("there is plenty")).collect();
             let began = Instant::now();
             holds.into_iter().for_each(|hold| assert!(end(subject, hold)));
             began.elapsed()
@@ -136,8 +125,8 @@ impl<S: Subject> Stand<S> {
     /// Refusals: nothing may be left.
     pub fn refuse(&self, crew: &Crew, times: u64) -> Duration {
         self.time(crew, times, |subject, keys, steps| {
-            let began = Instant::now();
-            steps.for_each(|step| assert!(subject.reserve(keys.at(step), TTL_MS).is_none(), "it was sold out"));
+            let (ttl, began) = (S::ttl(TTL_MS), Instant::now());
+            steps.for_each(|step| assert!(subject.reserve(keys.at(step), ttl).is_none(), "it was sold out"));
             began.elapsed()
         })
     }

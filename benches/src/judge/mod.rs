@@ -179,7 +179,7 @@ impl Judge<'_> {
             let jobs = (0..=thread).map(|at| {
                 let small = std::sync::Arc::clone(&small);
                 move || {
-                    let hold = small.reserve(&line, 1_000);
+                    let hold = small.reserve(&line, Earmark::<Id>::ttl(1_000));
                     (at == thread).then_some(hold).flatten().is_some_and(|hold| small.release(hold))
                 }
             });

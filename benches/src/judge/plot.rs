@@ -21,8 +21,8 @@ const TO_NS: f64 = 10_000.0;
 const WIDTH: f64 = 760.0;
 const LEFT: f64 = 130.0;
 const RIGHT: f64 = 70.0;
-const BAR: f64 = 7.0;
-const ROW: f64 = 20.0;
+const BAR: f64 = 10.0;
+const ROW: f64 = 26.0;
 const HEAD: f64 = 34.0;
 const FOOT: f64 = 26.0;
 

@@ -44,6 +44,7 @@ impl<B: By> Dash<B> {
 impl<B: By> Subject for Dash<B> {
     type Asked = B::Asked;
     type Keys = B::Keys;
+    type Ttl = u64;
     type Hold = u64;
 
     fn open(shop: &Shop<'_>) -> Self {
@@ -57,6 +58,10 @@ impl<B: By> Subject for Dash<B> {
 
     fn keys(&self, names: &Names, sequence: &[u32]) -> B::Keys {
         B::keys(names, sequence)
+    }
+
+    fn ttl(ttl_ms: u64) -> u64 {
+        ttl_ms
     }
 
     #[inline]

@@ -48,7 +48,6 @@ fn expired(advanced: Advanced) -> Expired {
     Expired { expired: advanced.expired, looked: advanced.looked, complete: advanced.complete }
 }
 
-#[inline]
 fn ttl(ttl_ms: u64) -> Ttl {
     Ttl::millis(ttl_ms).expect("workloads ask for seconds and minutes")
 }
@@ -126,6 +125,7 @@ pub struct Earmark<A> {
 impl<A: Ask> Subject for Earmark<A> {
     type Asked = A::Asked;
     type Keys = A::Keys;
+    type Ttl = Ttl;
     type Hold = ReservationId;
 
     fn open(shop: &Shop<'_>) -> Self {
@@ -139,9 +139,13 @@ impl<A: Ask> Subject for Earmark<A> {
         A::keys(&self.lines, names, sequence)
     }
 
+    fn ttl(ttl_ms: u64) -> Ttl {
+        ttl(ttl_ms)
+    }
+
     #[inline]
-    fn reserve(&self, line: &A::Asked, ttl_ms: u64) -> Option<ReservationId> {
-        A::reserve(&self.inventory, line, ttl(ttl_ms))
+    fn reserve(&self, line: &A::Asked, ttl: Ttl) -> Option<ReservationId> {
+        A::reserve(&self.inventory, line, ttl)
     }
 
     #[inline]
@@ -182,6 +186,7 @@ pub struct Owned {
 impl Subject for Owned {
     type Asked = StockId;
     type Keys = Vec<StockId>;
+    type Ttl = Ttl;
     type Hold = ReservationId;
 
     fn open(shop: &Shop<'_>) -> Self {
@@ -197,11 +202,15 @@ impl Subject for Owned {
         self.inner.keys(names, sequence)
     }
 
-    fn reserve(&self, line: &StockId, ttl_ms: u64) -> Option<ReservationId> {
+    fn ttl(ttl_ms: u64) -> Ttl {
+        ttl(ttl_ms)
+    }
+
+    fn reserve(&self, line: &StockId, ttl: Ttl) -> Option<ReservationId> {
         let made = self.made.fetch_add(1, Relaxed); // ORDERING: only that each is another matters
         // Owners and keys are what hashing their names would give: any 128 bits.
         let bits = |number: u64, odd: u128| u128::from(number + 1).wrapping_mul(odd);
-        let request = ReserveRequest::new(ttl(ttl_ms))
+        let request = ReserveRequest::new(ttl)
             .with_item(*line, Quantity::ONE)
             .with_owner(Owner::from_bits(bits(made / EACH_OWNER, 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)))
             .with_key(Key::from_bits(bits(made, 0xD1B5_4A32_D192_ED03_2545_F491_4F6C_DD1D)));
@@ -245,6 +254,7 @@ pub struct Driven {
 impl Subject for Driven {
     type Asked = StockId;
     type Keys = Vec<StockId>;
+    type Ttl = Ttl;
     type Hold = ReservationId;
 
     fn open(shop: &Shop<'_>) -> Self {
@@ -258,9 +268,13 @@ impl Subject for Driven {
         Id::keys(&self.lines, names, sequence)
     }
 
+    fn ttl(ttl_ms: u64) -> Ttl {
+        ttl(ttl_ms)
+    }
+
     #[inline]
-    fn reserve(&self, line: &StockId, ttl_ms: u64) -> Option<ReservationId> {
-        Id::reserve(&self.inventory, line, ttl(ttl_ms))
+    fn reserve(&self, line: &StockId, ttl: Ttl) -> Option<ReservationId> {
+        Id::reserve(&self.inventory, line, ttl)
     }
 
     #[inline]

@@ -71,6 +71,8 @@ pub trait Subject: Send + Sync + Sized + 'static {
     type Asked: ?Sized + Sync;
     /// What a thread asks for, step by step.
     type Keys: Keys<Self::Asked>;
+    /// A time to live, made before the loop, as who asks for the same one each time would.
+    type Ttl: Copy + Send + Sync + 'static;
     /// What names a reservation.
     type Hold: Copy + Debug + PartialEq + Send + Sync + 'static;
 
@@ -78,8 +80,10 @@ pub trait Subject: Send + Sync + Sized + 'static {
     fn open(shop: &Shop<'_>) -> Self;
     /// This sequence of lines as this subject is asked for them.
     fn keys(&self, names: &Names, sequence: &[u32]) -> Self::Keys;
+    /// So many milliseconds.
+    fn ttl(ttl_ms: u64) -> Self::Ttl;
     /// Sets one unit aside; `None` if there is none.
-    fn reserve(&self, line: &Self::Asked, ttl_ms: u64) -> Option<Self::Hold>;
+    fn reserve(&self, line: &Self::Asked, ttl: Self::Ttl) -> Option<Self::Hold>;
     /// Ends a reservation, its unit sold; `false` if it has ended or its time is up.
     fn confirm(&self, hold: Self::Hold) -> bool;
     /// Ends a reservation, its unit back; `false` if it has ended or its time is up.

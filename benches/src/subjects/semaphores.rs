@@ -58,6 +58,7 @@ impl<B: By> Semaphores<B> {
 impl<B: By> Subject for Semaphores<B> {
     type Asked = B::Asked;
     type Keys = B::Keys;
+    type Ttl = u64;
     type Hold = u64;
 
     fn open(shop: &Shop<'_>) -> Self {
@@ -77,6 +78,10 @@ impl<B: By> Subject for Semaphores<B> {
 
     fn keys(&self, names: &Names, sequence: &[u32]) -> B::Keys {
         B::keys(names, sequence)
+    }
+
+    fn ttl(ttl_ms: u64) -> u64 {
+        ttl_ms
     }
 
     #[inline]

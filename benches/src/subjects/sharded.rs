@@ -147,6 +147,7 @@ pub struct PInt(Shards);
 impl Subject for PInt {
     type Asked = u32;
     type Keys = Vec<u32>;
+    type Ttl = u64;
     type Hold = u64;
 
     fn open(shop: &Shop<'_>) -> Self {
@@ -160,6 +161,10 @@ impl Subject for PInt {
 
     fn keys(&self, names: &Names, sequence: &[u32]) -> Vec<u32> {
         ById::keys(names, sequence)
+    }
+
+    fn ttl(ttl_ms: u64) -> u64 {
+        ttl_ms
     }
 
     #[inline]
@@ -214,6 +219,7 @@ impl PStr {
 impl Subject for PStr {
     type Asked = str;
     type Keys = Texts;
+    type Ttl = u64;
     type Hold = u64;
 
     fn open(shop: &Shop<'_>) -> Self {
@@ -229,6 +235,10 @@ impl Subject for PStr {
 
     fn keys(&self, names: &Names, sequence: &[u32]) -> Texts {
         ByName::keys(names, sequence)
+    }
+
+    fn ttl(ttl_ms: u64) -> u64 {
+        ttl_ms
     }
 
     #[inline]

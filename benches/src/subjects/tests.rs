@@ -71,7 +71,7 @@ fn never_oversells<S: Subject>() {
         let _in = shop.enter();
         let mut mine = Vec::new();
         for step in 0..TRIES {
-            if let Some(hold) = shop.reserve(keys.at(step), 600_000) {
+            if let Some(hold) = shop.reserve(keys.at(step), S::ttl(600_000)) {
                 if held.fetch_add(1, Relaxed) >= STOCK as usize {
                     too_many.store(true, Relaxed);
                 }
@@ -107,8 +107,9 @@ fn never_oversells<S: Subject>() {
 fn books_add_up<S: Subject>() {
     let (shop, keys) = open::<S>(5, 600_000);
     let _in = shop.enter();
-    let holds: Vec<_> = (0..5).map(|step| shop.reserve(keys.at(step), 600_000).expect("there are five")).collect();
-    assert_eq!(shop.reserve(keys.at(0), 600_000), None);
+    let holds: Vec<_> =
+        (0..5).map(|step| shop.reserve(keys.at(step), S::ttl(600_000)).expect("there are five")).collect();
+    assert_eq!(shop.reserve(keys.at(0), S::ttl(600_000)), None);
     assert_eq!(shop.available(keys.at(0)), 0);
     assert_eq!(shop.totals(), Totals { available: 45, live: 5 });
     assert!(shop.confirm(holds[0]));
@@ -122,7 +123,7 @@ fn one_end_wins<S: Subject>() {
     let _in = shop.enter();
     let ends: [fn(&S, S::Hold) -> bool; 2] = [S::confirm, S::release];
     for (step, (first, second)) in [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().enumerate() {
-        let hold = shop.reserve(keys.at(step), 600_000).expect("some are left");
+        let hold = shop.reserve(keys.at(step), S::ttl(600_000)).expect("some are left");
         assert!(ends[first](&shop, hold));
         assert!(!ends[second](&shop, hold));
     }
@@ -133,7 +134,7 @@ fn one_end_wins<S: Subject>() {
 fn expiry_gives_back<S: Subject>(ttl_ms: u64) {
     let (shop, keys) = open::<S>(1, ttl_ms);
     let _in = shop.enter();
-    let late = shop.reserve(keys.at(0), ttl_ms).expect("there is one");
+    let late = shop.reserve(keys.at(0), S::ttl(ttl_ms)).expect("there is one");
     shop.set_now(ttl_ms - 1);
     let _ = shop.expire();
     shop.set_now(ttl_ms);
@@ -153,7 +154,7 @@ fn expiry_gives_back<S: Subject>(ttl_ms: u64) {
 fn deadline_is_exact<S: Subject>() {
     let (shop, keys) = open::<S>(2, TTL_MS);
     let _in = shop.enter();
-    let (early, late) = (shop.reserve(keys.at(0), TTL_MS), shop.reserve(keys.at(0), TTL_MS));
+    let (early, late) = (shop.reserve(keys.at(0), S::ttl(TTL_MS)), shop.reserve(keys.at(0), S::ttl(TTL_MS)));
     shop.set_now(TTL_MS - 1);
     assert_eq!(shop.expire().expired, 0);
     assert!(shop.confirm(early.expect("there are two")));

@@ -56,16 +56,16 @@ impl<S: Subject> TailRunner for Calls<S> {
             let (subject, keys, gate) = (Arc::clone(&self.subject), Arc::clone(keys), gate.clone());
             jobs.push(move || {
                 let _in = subject.enter();
-                let clock = Clock::new();
+                let (clock, ttl) = (Clock::new(), S::ttl(TTL_MS));
                 let mut ticks = vec![0u64; 2 * PAIRS]; // written once: no page is touched for the first time below
                 gate.pass();
                 for step in 0..WARM {
-                    let hold = subject.reserve(keys.at(step), TTL_MS).expect("there is plenty");
+                    let hold = subject.reserve(keys.at(step), ttl).expect("there is plenty");
                     end(&*subject, hold, step);
                 }
                 for (step, pair) in ticks.as_chunks_mut::<2>().0.iter_mut().enumerate() {
                     let begun = clock.raw();
-                    let hold = subject.reserve(keys.at(WARM + step), TTL_MS).expect("there is plenty");
+                    let hold = subject.reserve(keys.at(WARM + step), ttl).expect("there is plenty");
                     let held = clock.raw();
                     end(&*subject, hold, step);
                     *pair = [held - begun, clock.raw() - held];

@@ -55,7 +55,8 @@ pub fn play<S: Subject>(count: usize) -> Life {
     let subject = S::open(&Shop { names: &names, stock: PLENTY, ttl_ms: TTL_MAX_S * 1_000, room: count });
     let _in = subject.enter();
     let keys = subject.keys(&names, &sequence(Draw::Uniform, LINES, SEED));
-    let mut ttls = Random::new(1);
+    let ttls: Vec<S::Ttl> = (1..=TTL_MAX_S).map(|seconds| S::ttl(seconds * 1_000)).collect();
+    let mut random = Random::new(1);
     // Room for the figures before memory is looked at.
     let mut calls_ms: Vec<f32> = Vec::with_capacity(1 << 20);
     alloc::start();
@@ -63,8 +64,8 @@ pub fn play<S: Subject>(count: usize) -> Life {
 
     let began = Instant::now();
     for step in 0..count {
-        let ttl_ms = 1_000 * (1 + ttls.below(TTL_MAX_S));
-        assert!(subject.reserve(keys.at(step), ttl_ms).is_some(), "there is plenty");
+        let ttl = ttls[random.below(TTL_MAX_S) as usize];
+        assert!(subject.reserve(keys.at(step), ttl).is_some(), "there is plenty");
     }
     let insert_ns = began.elapsed().as_nanos() as f64 / count as f64;
     let all = u64::from(PLENTY) * LINES as u64;

@@ -146,7 +146,7 @@ impl<S: Subject> Bench<S> {
                 let _in = subject.enter();
                 let lane = &mut *lane.lock().expect("no run panicked");
                 for step in 0..live {
-                    lane.ring.push(subject.reserve(lane.keys.at(step), TTL_MS).expect("there is enough"));
+                    lane.ring.push(subject.reserve(lane.keys.at(step), S::ttl(TTL_MS)).expect("there is enough"));
                 }
                 lane.step = live;
             });
@@ -278,17 +278,19 @@ fn end<S: Subject>(subject: &S, hold: S::Hold, step: usize) {
 
 #[inline(never)]
 fn pairs<S: Subject>(subject: &S, lane: &mut Lane<S>, ops: usize) {
+    let ttl = S::ttl(TTL_MS);
     for step in lane.step..lane.step + ops {
-        let hold = subject.reserve(lane.keys.at(step), TTL_MS).expect("there is plenty");
+        let hold = subject.reserve(lane.keys.at(step), ttl).expect("there is plenty");
         end(subject, hold, step);
     }
 }
 
 #[inline(never)]
 fn replace<S: Subject>(subject: &S, lane: &mut Lane<S>, ops: usize) {
+    let ttl = S::ttl(TTL_MS);
     let mut at = lane.step % lane.ring.len();
     for step in lane.step..lane.step + ops {
-        let hold = subject.reserve(lane.keys.at(step), TTL_MS).expect("there is plenty");
+        let hold = subject.reserve(lane.keys.at(step), ttl).expect("there is plenty");
         end(subject, std::mem::replace(&mut lane.ring[at], hold), step);
         at += 1;
         if at == lane.ring.len() {
@@ -299,8 +301,9 @@ fn replace<S: Subject>(subject: &S, lane: &mut Lane<S>, ops: usize) {
 
 #[inline(never)]
 fn refuse<S: Subject>(subject: &S, lane: &mut Lane<S>, ops: usize) {
+    let ttl = S::ttl(TTL_MS);
     for step in lane.step..lane.step + ops {
-        assert!(subject.reserve(lane.keys.at(step), TTL_MS).is_none(), "it was sold out");
+        assert!(subject.reserve(lane.keys.at(step), ttl).is_none(), "it was sold out");
     }
 }
 

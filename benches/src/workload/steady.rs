@@ -59,7 +59,7 @@ pub fn play<S: Subject>(rate: usize, seconds: u64) -> Option<Steady> {
     let mut ending: VecDeque<Vec<S::Hold>> =
         (0..=STEPS_A_SECOND).map(|_| Vec::with_capacity(each_step + each_step / 4)).collect();
     let (mut made, mut confirmed, mut released, mut expired, mut live_max) = (0usize, 0u64, 0u64, 0u64, 0u64);
-    let mut worst_ms = 0f64;
+    let (ttl, mut worst_ms) = (S::ttl(TTL_MS), 0f64);
 
     let began = Instant::now();
     for step in 1..=seconds * STEPS_A_SECOND {
@@ -67,7 +67,7 @@ pub fn play<S: Subject>(rate: usize, seconds: u64) -> Option<Steady> {
             return None;
         }
         for _ in 0..each_step {
-            let hold = subject.reserve(keys.at(made), TTL_MS).expect("there is plenty");
+            let hold = subject.reserve(keys.at(made), ttl).expect("there is plenty");
             made += 1;
             let dice = random.next();
             if dice % LEFT_EACH != 0 {

@@ -1,6 +1,6 @@
 //! `reservation/end`: the second half of a pair, beside 64 locked shards.
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use earmark_benches::crew::Crew;
 use earmark_benches::names::Draw;
 use earmark_benches::subjects::Subject;
@@ -8,7 +8,9 @@ use earmark_benches::subjects::earmark::{Earmark, Id};
 use earmark_benches::subjects::sharded::PInt;
 use earmark_benches::trend::Stand;
 
-fn end(criterion: &mut Criterion) {
+use crate::Group;
+
+pub(crate) fn end(criterion: &mut Criterion) {
     let crew = Crew::new(2);
     let mut group = criterion.benchmark_group("reservation/end");
     group.throughput(Throughput::Elements(1));
@@ -25,8 +27,6 @@ fn end(criterion: &mut Criterion) {
     group.finish();
 }
 
-type Group<'a> = criterion::BenchmarkGroup<'a, criterion::measurement::WallTime>;
-
 fn run<S: Subject>(
     group: &mut Group<'_>,
     id: &str,
@@ -38,6 +38,3 @@ fn run<S: Subject>(
     let mut stand = Stand::<S>::new(draw, threads);
     group.bench_function(id, |bencher| bencher.iter_custom(|times| stand.end(crew, times, how)));
 }
-
-criterion_group! { name = benches; config = earmark_benches::trend_config!(); targets = end }
-criterion_main!(benches);

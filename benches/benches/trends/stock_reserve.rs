@@ -1,6 +1,6 @@
 //! `stock/reserve`: the first half of a pair, beside 64 locked shards.
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use earmark_benches::crew::Crew;
 use earmark_benches::names::Draw;
 use earmark_benches::subjects::Subject;
@@ -8,7 +8,9 @@ use earmark_benches::subjects::earmark::{Earmark, Id, Name};
 use earmark_benches::subjects::sharded::{PInt, PStr};
 use earmark_benches::trend::Stand;
 
-fn reserve(criterion: &mut Criterion) {
+use crate::Group;
+
+pub(crate) fn reserve(criterion: &mut Criterion) {
     let crew = Crew::new(2);
     let mut group = criterion.benchmark_group("stock/reserve");
     group.throughput(Throughput::Elements(1));
@@ -25,12 +27,7 @@ fn reserve(criterion: &mut Criterion) {
     group.finish();
 }
 
-type Group<'a> = criterion::BenchmarkGroup<'a, criterion::measurement::WallTime>;
-
 fn run<S: Subject>(group: &mut Group<'_>, id: &str, draw: Draw, threads: usize, crew: &Crew) {
     let mut stand = Stand::<S>::new(draw, threads);
     group.bench_function(id, |bencher| bencher.iter_custom(|times| stand.reserve(crew, times)));
 }
-
-criterion_group! { name = benches; config = earmark_benches::trend_config!(); targets = reserve }
-criterion_main!(benches);

@@ -1,6 +1,6 @@
 //! `stock/refusal`: reserve on a line that is sold out, beside 64 locked shards.
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use earmark_benches::crew::Crew;
 use earmark_benches::names::{Draw, Keys};
 use earmark_benches::subjects::Subject;
@@ -9,7 +9,9 @@ use earmark_benches::subjects::sharded::PInt;
 use earmark_benches::trend::Stand;
 use earmark_benches::workload::TTL_MS;
 
-fn refusal(criterion: &mut Criterion) {
+use crate::Group;
+
+pub(crate) fn refusal(criterion: &mut Criterion) {
     let crew = Crew::new(2);
     let mut group = criterion.benchmark_group("stock/refusal");
     group.throughput(Throughput::Elements(1));
@@ -21,14 +23,9 @@ fn refusal(criterion: &mut Criterion) {
     group.finish();
 }
 
-type Group<'a> = criterion::BenchmarkGroup<'a, criterion::measurement::WallTime>;
-
 fn run<S: Subject>(group: &mut Group<'_>, id: &str, threads: usize, crew: &Crew) {
     let stand = Stand::<S>::with_stock(Draw::Hot, threads, 1);
     // The only unit is set aside and stays so.
-    assert!(stand.subject().reserve(stand.keys().at(0), TTL_MS).is_some());
+    assert!(stand.subject().reserve(stand.keys().at(0), S::ttl(TTL_MS)).is_some());
     group.bench_function(id, |bencher| bencher.iter_custom(|times| stand.refuse(crew, times)));
 }
-
-criterion_group! { name = benches; config = earmark_benches::trend_config!(); targets = refusal }
-criterion_main!(benches);
