@@ -68,7 +68,7 @@ enum Task {
         /// Every subject at every workload.
         #[arg(long)]
         full: bool,
-        /// What the judge takes: `--only W1,W3`, `--rounds 9`, `--seconds 0.5`; `--help` for all of it.
+        /// What the judge takes: `--only W1,W3`, `--rounds 9`, `--seconds 0.5`; `-- --help` shows all of it.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         judge: Vec<String>,
     },
