@@ -75,7 +75,10 @@ const WHY: &[(&str, &str)] = &[
     ("W1", "a peer's few live reservations stay in the cache, and it has no expiry to pay for later"),
     ("W1b", "every call meets a slot that is not in the cache, as the peer's does"),
     ("W2", "lines that are drawn often stay in the cache, for the peer too"),
-    ("W3", "two threads share one word; a lock lets one thread work for a while undisturbed"),
+    (
+        "W3",
+        "beside the line a pair changes a slot, a page's mask and the wheel; and on 2 threads all of it shares one word",
+    ),
     (
         "W4",
         "each reservation is made for a wheel that must bear tens of millions; with owner and key, three tables are filled",
