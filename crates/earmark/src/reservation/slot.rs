@@ -138,7 +138,6 @@ impl Slot {
         past(BORN.of(self.origin.load(Acquire)), now)
     }
 
-
     /// Fetches what a sweep will read, and guesses the line. Orders nothing and decides nothing.
     #[inline]
     pub(crate) fn touch(&self) -> u32 {
