@@ -407,7 +407,7 @@ impl InventoryBuilder {
     }
 
     /// Idempotency keys remembered at a time: 1 to 2^30, default 2^20. One that stands for a success costs about
-    /// 49 bytes; for a refusal, more than 127 units, or a deadline more than 37 hours ahead, about 250.
+    /// 49 bytes; for a refusal, more than 127 units, or a deadline more than 37 hours ahead, about 200.
     ///
     /// ```
     /// # use earmark::*;

@@ -88,7 +88,7 @@ impl Shard {
         if record.kind() == Kind::Beside {
             self.beside.remove(&place);
         }
-        record.become_(Kind::Forgotten);
+        record.set_kind(Kind::Forgotten);
         let hash = shards.hash(&record.key());
         self.index.remove(hash, place, || all(shards, &self.records));
     }

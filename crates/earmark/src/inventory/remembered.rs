@@ -190,7 +190,7 @@ impl Record {
     pub(super) fn running(key: Key) -> Self {
         let key = quarters(key.to_bits());
         let mut record = Self { key, fingerprint: [0; 2], what: [0; 2], times: [0; 2], next: NOWHERE };
-        record.become_(Kind::Running);
+        record.set_kind(Kind::Running);
         record
     }
 
@@ -210,7 +210,7 @@ impl Record {
         KINDS[KIND.of(whole(self.what)) as usize]
     }
 
-    pub(super) fn become_(&mut self, kind: Kind) {
+    pub(super) fn set_kind(&mut self, kind: Kind) {
         self.put(KIND, kind as u64);
     }
 
@@ -248,7 +248,7 @@ impl Record {
         self.fingerprint = halves(fingerprint);
         let packed = self.try_pack(basis, answer, until);
         if packed.is_none() {
-            self.become_(Kind::Beside);
+            self.set_kind(Kind::Beside);
         }
         packed.is_some()
     }
@@ -278,7 +278,7 @@ impl Record {
             self.put(GENERATION, u64::from(id.generation()));
         }
         self.times = halves(times);
-        self.become_(kind);
+        self.set_kind(kind);
         Some(())
     }
 
