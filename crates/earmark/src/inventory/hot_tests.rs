@@ -7,6 +7,8 @@ use super::hot::{COOL_EVERY_MS, HEAT, HEAT_EVERY_MS, UNITS_PER_LANE, WINDOW_MS};
 use crate::*;
 
 const LANES: usize = 2;
+/// Threads that buy in the stress tests, more than there are lanes.
+const BUYERS: u32 = 3;
 
 fn shop(units: u32) -> (Inventory, ManualClock, StockId) {
     let clock = ManualClock::new(Timestamp::from_millis(1_000));
@@ -22,6 +24,15 @@ fn units(units: u32) -> Quantity {
 
 fn reserve(inventory: &Inventory, line: StockId, count: u32) -> Result<ReservationId, ReserveError> {
     inventory.reserve(line, units(count), Ttl::minutes(5).unwrap()).map(Guard::detach)
+}
+
+/// Counts a thread out, also if it panics: the others must not wait for it.
+struct Leaving<'a>(&'a AtomicU32);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 /// A unit of a hot line that was given back lies in a stripe; all of them together are wanted.
@@ -169,7 +180,6 @@ fn p10_hot_lines_are_bounded() {
 fn stress_sold_out_to_the_last_unit_and_restocked() {
     const ROUNDS: u32 = 30;
     const UNITS: u32 = 4_000;
-    const BUYERS: u32 = 3;
     let (inventory, _, line) = shop(1);
     let sold = AtomicU32::new(0);
     let buy = |buyer: u32| {
@@ -198,8 +208,8 @@ fn stress_sold_out_to_the_last_unit_and_restocked() {
             for buyer in 0..BUYERS {
                 let (buy, buyers) = (&buy, &buyers);
                 scope.spawn(move || {
+                    let _leaving = Leaving(buyers);
                     buy(buyer);
-                    buyers.fetch_sub(1, Relaxed);
                 });
             }
             scope.spawn(|| {
@@ -229,4 +239,70 @@ fn stress_sold_out_to_the_last_unit_and_restocked() {
     }
     assert_eq!(hot, ROUNDS, "each round began hot");
     assert!(inventory.verify().is_clean());
+}
+
+/// Units for everybody, on a line that is made hot and closed all the time: whoever is refused one was told an
+/// untruth, and so was who asked for too many and heard of too few.
+#[test]
+fn stress_p4_units_enough_for_all_are_refused_to_nobody() {
+    enough_for_all(BUYERS); // no batches: all that lies in stripes was given back there
+    enough_for_all(5 * BUYERS);
+}
+
+fn enough_for_all(count: u32) {
+    const TIMES: u32 = 20_000;
+    const LEVELS_EVERY: u32 = 64;
+    let (inventory, _, line) = shop(count);
+    let (buyers, served, settled) = (AtomicU32::new(BUYERS), AtomicU32::new(0), AtomicU32::new(0));
+    let mut hot = 0;
+    std::thread::scope(|scope| {
+        for _ in 0..BUYERS {
+            scope.spawn(|| {
+                let _leaving = Leaving(&buyers);
+                for _ in 0..TIMES {
+                    match reserve(&inventory, line, 1) {
+                        Ok(id) => {
+                            served.fetch_add(1, Relaxed);
+                            inventory.release(id).unwrap();
+                        }
+                        Err(ReserveError::Contended { .. }) => {}
+                        Err(told) => panic!("P4: false sold-out: {told}"),
+                    }
+                }
+            });
+        }
+        scope.spawn(|| {
+            while buyers.load(Relaxed) > 0 || settled.load(Relaxed) == 0 {
+                match reserve(&inventory, line, count + 1) {
+                    Err(ReserveError::OutOfStock { .. }) => {
+                        settled.fetch_add(1, Relaxed);
+                        assert_eq!(count, BUYERS, "P4: none of {count}");
+                    }
+                    Err(ReserveError::Insufficient { available, .. }) => {
+                        settled.fetch_add(1, Relaxed);
+                        assert!((count - BUYERS..=count).contains(&available), "P4: {available} of {count}");
+                    }
+                    Err(ReserveError::Contended { .. }) => {}
+                    other => panic!("P1, P4: {other:?}"),
+                }
+            }
+        });
+        for turn in 0.. {
+            if buyers.load(Relaxed) == 0 && hot > 0 {
+                break;
+            }
+            if !inventory.counter(line).unwrap().snapshot().hot() {
+                hot += u32::from(inventory.make_hot(line));
+            }
+            if turn % LEVELS_EVERY == 0 {
+                let levels = inventory.levels(line).unwrap();
+                assert_eq!((levels.available + levels.reserved, levels.committed), (count, 0), "P3: {levels:?}");
+            }
+        }
+    });
+    let [served, settled] = [served, settled].map(AtomicU32::into_inner);
+    println!("ran: {served} served, {settled} refusals settled, made hot {hot} times");
+    assert!(served > 0 && settled > 0 && hot > 0, "{served} {settled} {hot}");
+    let levels = inventory.levels(line).unwrap();
+    assert_eq!((levels.available, levels.reserved), (count, 0), "P3");
 }

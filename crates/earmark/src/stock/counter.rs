@@ -205,14 +205,9 @@ impl Snapshot {
     }
 
     /// Rule: what the closed stripes counted as reserved is here too.
-    fn fold(self, reserved: u32) -> Option<Self> {
+    pub(super) fn fold(self, reserved: u32) -> Option<Self> {
         let cooling = self.parted() && !self.hot();
         cooling.then(|| self.moved(self.available(), self.reserved_and(reserved)).with(PARTED, 0))
-    }
-
-    /// The word as it would be with what closed stripes count as reserved.
-    pub(crate) const fn with_residue(self, reserved: u32) -> Self {
-        self.moved(self.available(), self.reserved_and(reserved))
     }
 
     /// Rule: the cart is through with this line, and gives back this much.

@@ -265,8 +265,8 @@ impl Stripes {
             // While the pin stands it is not hot anew: if it is cooling now, no fold has moved the residue.
             let word = pool.snapshot();
             places.unpin(at);
-            if word.parted() {
-                return Some(word.with_residue(residue));
+            if let Some(plain) = word.fold(residue) {
+                return Some(plain);
             }
         }
         None
