@@ -23,7 +23,11 @@ struct World {
 impl World {
     /// So many units of the first line, which is plain, and none of the other.
     fn plain(units: u32) -> Arc<Self> {
-        let world = Self { pools: [Counter::new(), Counter::new()], stripes: Stripes::new(LANES, 1) };
+        Self::with_lanes(units, LANES)
+    }
+
+    fn with_lanes(units: u32, lanes: usize) -> Arc<Self> {
+        let world = Self { pools: [Counter::new(), Counter::new()], stripes: Stripes::new(lanes, 1) };
         world.pools[LINE].add(units);
         world.stripes.prepare();
         Arc::new(world)
@@ -246,5 +250,28 @@ fn loom_z6_a_fold_beside_ends_is_exact() {
             (1, 0) => "confirmed",
             other => panic!("Z6: what is reserved was counted wrong: {other:?}"),
         }
+    });
+}
+
+/// Whoever has not the books reads what the line's word would say, beside one who folds it, makes it hot anew and
+/// closes it again.
+#[test]
+fn loom_z4_z6_a_look_without_the_books_is_exact() {
+    explore("z4_z6_a_look_without_the_books_is_exact", THREE, &["told"], || {
+        let world = World::with_lanes(2, 1); // one stripe is enough, and two are too large a model
+        world.pools[LINE].take(1).unwrap();
+        assert!(world.heat(LINE));
+        world.end(LINE, 0, 0, 1); // less than nothing is reserved in this stripe
+        let (seen, ()) = race(
+            &world,
+            |w| w.stripes.whole(LINE as u32, &w.pools[LINE]),
+            |w| {
+                w.heat(LINE); // folds, and begins anew
+                let _ = w.stripes.cooled(LINE as u32, &w.pools[LINE]);
+            },
+        );
+        let seen = seen.map(|word| (word.available(), word.reserved()));
+        assert_eq!(seen, Some((2, 0)), "Z6: what is reserved was counted wrong");
+        "told"
     });
 }
