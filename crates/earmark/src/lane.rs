@@ -56,6 +56,11 @@ impl Lanes {
         self.own + self.shared
     }
 
+    /// Lanes of single threads; they come first.
+    pub(crate) const fn own(self) -> usize {
+        self.own
+    }
+
     /// The calling thread's lane.
     #[inline]
     pub(crate) fn mine(self) -> Lane {

@@ -3,9 +3,13 @@
 //! They lie beside the slots, so that marking a slot writes to memory that whoever took it has at hand, and that
 //! no other lane writes to. The wheel knows no slots, and the slab no wheel: this stands between.
 
-use crate::sync::atomic::AtomicU64;
+use crate::marks::Marks;
+use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-/// Marks over slots, a word for each few of them.
+/// Words of a group.
+pub(crate) const GROUP: usize = u64::BITS as usize;
+
+/// Marks over slots: a word for each few of them, and groups of such words.
 pub(crate) trait Nursery {
     /// Slots of one word.
     const WIDTH: usize;
@@ -13,13 +17,19 @@ pub(crate) trait Nursery {
     /// A word of marks, if its slots were ever used.
     fn word(&self, word: usize) -> Option<&AtomicU64>;
 
-    /// Where a slot is marked.
-    fn mark(&self, slot: u32) -> Option<Mark<'_>> {
-        Some(Mark { word: self.word(slot as usize / Self::WIDTH)?, bit: 1 << (slot as usize % Self::WIDTH) })
-    }
+    /// Where a slot is marked, whoever marks it.
+    fn mark(&self, slot: u32) -> Option<Mark<'_>>;
 
-    /// The first word at or after `from` with marks, if one is near. A mark whose setting has returned is found.
-    fn search(&self, from: usize) -> Search;
+    /// The first group at or after this one in which words may have marks. A mark whose setting has returned is
+    /// found.
+    fn next_group(&self, from: usize) -> Option<usize>;
+
+    /// Which words of a group to look at. They are found no more, unless somebody marks a slot of theirs from here
+    /// on, or may still do so without saying so.
+    fn open_group(&self, group: usize) -> u64;
+
+    /// These words of a group are to be found again.
+    fn close_group(&self, group: usize, words: u64);
 }
 
 /// Where one slot is marked.
@@ -27,20 +37,20 @@ pub(crate) trait Nursery {
 pub(crate) struct Mark<'a> {
     pub(crate) word: &'a AtomicU64,
     pub(crate) bit: u64,
+    /// Where it is told that the word has marks, unless that is known already.
+    pub(crate) tell: Option<(&'a Marks, usize)>,
 }
 
-/// What a search came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Search {
-    /// This word has marks.
-    Found(usize),
-    /// Nothing up to here; it goes on.
-    At(usize),
-    End,
+impl Mark<'_> {
+    #[inline(always)]
+    pub(crate) fn set(self) {
+        // ORDERING: SeqCst: the first half of a "mark, then look" (W3).
+        self.word.fetch_or(self.bit, SeqCst);
+        if let Some((marks, word)) = self.tell {
+            marks.set(word);
+        }
+    }
 }
-
-/// Looks at slots that a search costs which finds nothing near.
-pub(crate) const SEARCH_LOOKS: usize = 64;
 
 /// Marks of a few slots, for tests of the wheel alone.
 #[cfg(test)]
@@ -62,8 +72,19 @@ impl Nursery for Flat {
         self.0.get(word)
     }
 
-    fn search(&self, from: usize) -> Search {
-        let found = (from..self.0.len()).find(|&word| crate::sync::look(&self.0[word]) != 0);
-        found.map_or(Search::End, Search::Found)
+    fn mark(&self, slot: u32) -> Option<Mark<'_>> {
+        let (word, bit) = (slot as usize / Self::WIDTH, 1 << (slot as usize % Self::WIDTH));
+        Some(Mark { word: self.0.get(word)?, bit, tell: None })
     }
+
+    fn next_group(&self, from: usize) -> Option<usize> {
+        (from..self.0.len().div_ceil(GROUP)).find(|&group| self.open_group(group) != 0)
+    }
+
+    fn open_group(&self, group: usize) -> u64 {
+        let words = self.0.iter().skip(group * GROUP).take(GROUP);
+        words.enumerate().fold(0, |found, (at, word)| found | u64::from(crate::sync::look(word) != 0) << at)
+    }
+
+    fn close_group(&self, _group: usize, _words: u64) {}
 }

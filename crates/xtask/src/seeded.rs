@@ -431,6 +431,14 @@ pub(crate) const BREAKS: &[Break] = &[
         )],
     },
     Break {
+        name: "L_lanes_unseen",
+        bug: "a nursery pass does not look at which pages own lanes are",
+        red: &[loom(
+            "inventory::loom_tests::nursery::loom_r9_an_own_lane_beside_a_nursery_pass",
+            "R9: marked in an own lane, and found by no pass",
+        )],
+    },
+    Break {
         name: "L_back_twice",
         bug: "what waits in an own lane is given back, and waits there still",
         red: &[loom(

@@ -31,14 +31,14 @@ use crossbeam::utils::CachePadded;
 use super::slot::Slot;
 use crate::lane::{Lane, Lanes};
 use crate::marks::Marks;
-use crate::nursery::{Mark, Nursery, Search};
+use crate::nursery::{GROUP, Mark, Nursery};
 use crate::paged::Paged;
 use crate::seeded::{Break, on};
+use crate::sync::apart;
 use crate::sync::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-use crate::sync::{apart, look};
 // Counts and hints that order nothing: loom need not explore them.
 use std::sync::atomic::AtomicU64 as Hint;
 
@@ -46,8 +46,6 @@ use std::sync::atomic::AtomicU64 as Hint;
 pub(crate) const PAGE_LEN: usize = if cfg!(earmark_loom) { 2 } else { 32 };
 /// Pages that are made at once.
 const BLOCK_LEN: usize = if cfg!(earmark_loom) { 2 } else { 128 };
-/// Pages that one search of the nursery looks at: 5 µs, as dear as some looks at slots.
-const SEARCH_PAGES: usize = 512;
 /// Slots of a page that must be free before it is handed out again.
 const PAGE_REUSE_MIN: u32 = if cfg!(earmark_loom) { 1 } else { 8 };
 /// Slots in use are counted one page after the other only in slabs of up to so many pages.
@@ -107,6 +105,8 @@ struct LanePages {
 pub(crate) struct Slab {
     pages: Paged<Page, BLOCK_LEN>,
     reusable: Marks,
+    /// Pages in which slots are marked as young (R9).
+    young_pages: Marks,
     /// Slots that wait in `reusable`, in whole groups of `PAGE_REUSE_MIN`.
     waiting: Hint,
     /// Slots whose reservation expired and is still remembered.
@@ -163,6 +163,7 @@ impl Slab {
         Self {
             pages: Paged::new(pages_max, Page::new),
             reusable: Marks::new(pages_max),
+            young_pages: Marks::new(pages_max),
             waiting: Hint::new(0),
             parked: Hint::new(0),
             retired: Hint::new(0),
@@ -220,8 +221,9 @@ impl Slab {
             seen = self.refill(pages, now)?;
         }
         let bit = seen & seen.wrapping_neg();
-        pages.word.store(seen & !bit, Relaxed);
-        self.slot_of(seen, bit)
+        // ORDERING: Release: a pass that sees a later page here sees the marks in earlier ones (R9).
+        pages.word.store(seen & !bit, Release);
+        self.slot_of(seen, bit, false)
     }
 
     /// The next page for an own lane, as a word.
@@ -234,14 +236,20 @@ impl Slab {
         for slot in &self.pages.get(page as usize)?.slots {
             slot.touch();
         }
-        Some(page << MASK_BITS | free)
+        // ORDERING: Release, and told after it (R9): a pass that clears what is told here sees the lane at this page.
+        let word = page << MASK_BITS | free;
+        pages.word.store(word, Release);
+        self.young_pages.set(page as usize);
+        Some(word)
     }
 
+    /// `shared`: other threads take from the page too, and each tells of it.
     #[inline(always)]
-    fn slot_of(&self, word: u64, bit: u64) -> Option<Taken<'_>> {
+    fn slot_of(&self, word: u64, bit: u64, shared: bool) -> Option<Taken<'_>> {
         let (page, at) = ((word >> MASK_BITS) as usize, bit.trailing_zeros() as usize % PAGE_LEN);
-        let (slot, page) = ((page * PAGE_LEN + at) as u32, self.pages.get(page)?);
-        Some(Taken { slot, place: &page.slots[at], young: Mark { word: &page.young, bit } })
+        let (slot, home) = ((page * PAGE_LEN + at) as u32, self.pages.get(page)?);
+        let tell = if shared { Some((&self.young_pages, page)) } else { None };
+        Some(Taken { slot, place: &home.slots[at], young: Mark { word: &home.young, bit, tell } })
     }
 
     #[inline(never)]
@@ -265,10 +273,10 @@ impl Slab {
             let bit = mask & mask.wrapping_neg();
             if on(Break::PageBlind) {
                 lane.word.store(seen & !bit, Release);
-                return self.slot_of(seen, bit);
+                return self.slot_of(seen, bit, true);
             }
             match lane.word.compare_exchange_weak(seen, seen & !bit, AcqRel, Acquire) {
-                Ok(_) => return self.slot_of(seen, bit),
+                Ok(_) => return self.slot_of(seen, bit, true),
                 Err(newer) => seen = newer,
             }
         }
@@ -503,6 +511,9 @@ impl Slab {
 }
 
 /// The marks of the young lie in the pages: who takes a slot has that line at hand.
+///
+/// **R9** A page with marks is in `young_pages`, or it is the page of an own lane, which is put there anew each time
+/// it is found: its thread marks slots without saying so, until it has gone on to another page.
 impl Nursery for Slab {
     const WIDTH: usize = PAGE_LEN;
 
@@ -510,15 +521,36 @@ impl Nursery for Slab {
         Some(&self.pages.get(word)?.young)
     }
 
-    fn search(&self, from: usize) -> Search {
-        let end = (self.fresh.load(Acquire) as usize).min(self.pages_max);
-        let until = end.min(from.saturating_add(SEARCH_PAGES));
-        for page in from..until {
-            if self.pages.get(page).is_some_and(|page| look(&page.young) != 0) {
-                return Search::Found(page);
+    fn mark(&self, slot: u32) -> Option<Mark<'_>> {
+        let (page, at) = (slot as usize / PAGE_LEN, slot as usize % PAGE_LEN);
+        Some(Mark { word: &self.pages.get(page)?.young, bit: 1 << at, tell: Some((&self.young_pages, page)) })
+    }
+
+    fn next_group(&self, from: usize) -> Option<usize> {
+        self.young_pages.next(from)
+    }
+
+    fn open_group(&self, group: usize) -> u64 {
+        let mut found = self.young_pages.take_word(group);
+        if on(Break::LanesUnseen) {
+            return found;
+        }
+        // ORDERING: Acquire, after the marks were taken. Whoever told of its page before that is seen at this page
+        // or at a later one; and what it marked in a page that it has left since was marked before it left.
+        for lane in self.pages_of.iter().take(self.lanes.own()) {
+            let page = (lane.word.load(Acquire) >> MASK_BITS) as usize;
+            if page / GROUP == group {
+                self.young_pages.set(page);
+                found |= 1 << (page % GROUP);
             }
         }
-        if until < end { Search::At(until) } else { Search::End }
+        found
+    }
+
+    fn close_group(&self, group: usize, words: u64) {
+        if words != 0 {
+            self.young_pages.set_word(group, words);
+        }
     }
 }
 

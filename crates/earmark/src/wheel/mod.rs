@@ -34,7 +34,7 @@ use std::ops::ControlFlow;
 use ring::{Entry, Ring};
 
 use crate::marks::{Marks, WORD};
-use crate::nursery::{Mark, Nursery, SEARCH_LOOKS, Search};
+use crate::nursery::{GROUP, Mark, Nursery};
 use crate::seeded::{Break, on};
 use crate::sync::atomic::{
     AtomicU64,
@@ -126,7 +126,7 @@ struct State {
     busy: Vec<u32>,
     /// When the next nursery pass begins.
     pass_due: u64,
-    /// The leaf at which an unfinished nursery pass goes on.
+    /// The word at which an unfinished nursery pass goes on.
     pass_at: Option<usize>,
     /// The horizon before that pass (W6).
     pass_floor: u64,
@@ -146,7 +146,7 @@ impl Wheel {
     #[inline(always)]
     pub(crate) fn push(&self, young: Mark<'_>, slot: u32, deadline: u64) {
         if deadline >= self.horizon.load(Acquire) {
-            young.word.fetch_or(young.bit, SeqCst);
+            young.set();
             // ORDERING: mark, then look (SeqCst), against the pass: raise the horizon, then collect.
             // Without the second look a pass that began in between misses this one (W3).
             if on(Break::HorizonOnce) || deadline >= look(&self.horizon) {
@@ -372,36 +372,41 @@ impl Sweep<'_> {
         };
         state.pass_at = Some(from);
         let horizon = wheel.horizon.load(Acquire);
-        loop {
-            let leaf = match young.search(from) {
-                Search::End => break,
-                Search::At(at) => {
-                    left.looked += SEARCH_LOOKS;
-                    (state.pass_at, from) = (Some(at), at);
-                    left.check()?;
-                    continue;
-                }
-                Search::Found(leaf) => leaf,
-            };
-            state.pass_at = Some(leaf);
+        while let Some(group) = young.next_group(from / GROUP) {
+            from = from.max(group * GROUP);
+            state.pass_at = Some(from);
             left.check()?;
-            let mut still_young = 0;
-            let taken = young.word(leaf).map_or(0, |word| word.swap(0, SeqCst));
-            for slot in slots_of(leaf * N::WIDTH, taken) {
-                match judge.look(slot, None, now) {
-                    Look::Live { deadline, born, .. } if deadline >= horizon && born.saturating_add(PASS_MS) > now => {
-                        left.looked += 1;
-                        still_young |= 1 << (slot as usize % N::WIDTH);
+            let words = young.open_group(group);
+            let behind = (1 << (from % GROUP)) - 1; // looked at by an earlier sweep of this pass
+            young.close_group(group, words & behind);
+            let mut words = words & !behind;
+            while words != 0 {
+                let at = group * GROUP + words.trailing_zeros() as usize;
+                state.pass_at = Some(at);
+                if left.check().is_break() {
+                    young.close_group(group, words);
+                    return ControlFlow::Break(());
+                }
+                words &= words - 1;
+                let Some(word) = young.word(at) else { continue };
+                let mut still_young = 0;
+                for slot in slots_of(at * N::WIDTH, word.swap(0, SeqCst)) {
+                    match judge.look(slot, None, now) {
+                        Look::Live { deadline, born, .. }
+                            if deadline >= horizon && born.saturating_add(PASS_MS) > now =>
+                        {
+                            left.looked += 1;
+                            still_young |= 1 << (slot as usize % N::WIDTH);
+                        }
+                        other => left.settle(state, slot, other),
                     }
-                    other => left.settle(state, slot, other),
+                }
+                if still_young != 0 {
+                    word.fetch_or(still_young, SeqCst);
+                    young.close_group(group, 1 << (at % GROUP));
                 }
             }
-            if still_young != 0
-                && let Some(word) = young.word(leaf)
-            {
-                word.fetch_or(still_young, SeqCst);
-            }
-            from = leaf + 1;
+            from = (group + 1) * GROUP;
         }
         state.pass_at = None;
         ControlFlow::Continue(())

@@ -6,6 +6,7 @@
 mod carts;
 mod ends;
 mod expiries;
+mod nursery;
 mod owners;
 mod takes;
 
