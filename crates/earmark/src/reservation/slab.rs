@@ -46,6 +46,8 @@ use std::sync::atomic::AtomicU64 as Hint;
 pub(crate) const PAGE_LEN: usize = if cfg!(earmark_loom) { 2 } else { 32 };
 /// Pages that are made at once.
 const BLOCK_LEN: usize = if cfg!(earmark_loom) { 2 } else { 128 };
+/// Waiting slots of which an own lane has not told, less than.
+const UNTOLD_MAX: u64 = if cfg!(earmark_loom) { 1 } else { 256 };
 /// Slots of a page that must be free before it is handed out again.
 const PAGE_REUSE_MIN: u32 = if cfg!(earmark_loom) { 1 } else { 8 };
 /// Slots in use are counted one page after the other only in slabs of up to so many pages.
@@ -99,6 +101,11 @@ struct LanePages {
     back_ended_at: Hint,
     /// Where the search for a reusable page goes on.
     cursor: Hint,
+    /// Pages that a thread began to move into the lane, and that arrived or went back (R7).
+    moves_begun: Hint,
+    moves_done: Hint,
+    /// Slots that an own lane put among those that wait, or took from them, and has not told of yet.
+    untold: Hint,
 }
 
 #[derive(Debug)]
@@ -115,9 +122,6 @@ pub(crate) struct Slab {
     /// Slots that can be handed out before anybody needs to count again, signed, in the lower half; how often
     /// that changed in the upper one.
     headroom: Hint,
-    /// Pages that a thread began to move into a lane, and that arrived or went back (R7).
-    moves_begun: Hint,
-    moves_done: Hint,
     fresh: AtomicU64,
     pages_of: Box<[CachePadded<LanePages>]>,
     lanes: Lanes,
@@ -157,7 +161,9 @@ impl Slab {
     pub(crate) fn new(sizes: Sizes) -> Self {
         let lane = || {
             let (word, back) = (apart(0), apart(0));
-            CachePadded::new(LanePages { word, back, back_ended_at: Hint::new(0), cursor: Hint::new(0) })
+            let hint = || Hint::new(0);
+            let (cursor, untold, moves_begun, moves_done) = (hint(), hint(), hint(), hint());
+            CachePadded::new(LanePages { word, back, back_ended_at: hint(), cursor, moves_begun, moves_done, untold })
         };
         let pages_max = sizes.pages();
         Self {
@@ -168,8 +174,6 @@ impl Slab {
             parked: Hint::new(0),
             retired: Hint::new(0),
             headroom: Hint::new(0),
-            moves_begun: Hint::new(0),
-            moves_done: Hint::new(0),
             fresh: apart(0),
             pages_of: (0..sizes.lanes.len()).map(|_| lane()).collect(),
             lanes: sizes.lanes,
@@ -231,7 +235,7 @@ impl Slab {
     #[inline(never)]
     fn refill(&self, pages: &LanePages, now: u64) -> Option<u64> {
         self.flush(pages);
-        let Moved { page, free, move_of: _moving } = self.take_page(pages, now)?;
+        let Moved { page, free, move_of: _moving } = self.take_page(pages, true, now)?;
         // All of it is used in a moment: waiting for its lines of memory together is waiting once.
         for slot in &self.pages.get(page as usize)?.slots {
             slot.touch();
@@ -258,13 +262,13 @@ impl Slab {
         loop {
             let mask = seen & MASK_FULL;
             if mask == 0 {
-                let Moved { page, free, move_of: _moving } = self.take_page(lane, now)?;
+                let Moved { page, free, move_of: _moving } = self.take_page(lane, false, now)?;
                 // ORDERING: AcqRel; the bits were taken with Acquire from those who gave them back, and
                 // threads that share the lane get them through this word.
                 match lane.word.compare_exchange(seen, page << MASK_BITS | free, AcqRel, Acquire) {
                     Ok(_) => seen = page << MASK_BITS | free,
                     Err(newer) => {
-                        self.give_bits(page as usize, free); // a thread of the same lane was faster
+                        self.give_bits(None, page as usize, free); // a thread of the same lane was faster
                         seen = newer;
                     }
                 }
@@ -297,15 +301,32 @@ impl Slab {
         }
     }
 
-    /// Moves begun, and moves done.
+    /// Moves begun, and moves done, over all lanes.
     fn moves(&self) -> (u64, u64) {
-        let done = self.moves_done.load(Acquire);
-        (self.moves_begun.load(Acquire), done)
+        let sum = |count: fn(&LanePages) -> &Hint| {
+            self.pages_of.iter().fold(0u64, |sum, lane| sum.wrapping_add(count(lane).load(Acquire)))
+        };
+        let done = sum(|lane| &lane.moves_done);
+        (sum(|lane| &lane.moves_begun), done)
     }
 
-    fn begin_move(&self) -> Moving<'_> {
-        self.moves_begun.fetch_add(1, AcqRel);
-        Moving(&self.moves_done)
+    fn begin_move<'a>(&self, lane: &'a LanePages) -> Moving<'a> {
+        lane.moves_begun.fetch_add(1, AcqRel);
+        Moving(&lane.moves_done)
+    }
+
+    /// Slots wait, or wait no more. An own lane tells of many at once: what all lanes write to is dear.
+    fn note_waiting(&self, own: Option<&LanePages>, change: u64) {
+        let Some(lane) = own else {
+            self.waiting.fetch_add(change, Relaxed);
+            return;
+        };
+        let untold = lane.untold.load(Relaxed).wrapping_add(change);
+        if (untold as i64).unsigned_abs() < UNTOLD_MAX {
+            return lane.untold.store(untold, Relaxed);
+        }
+        lane.untold.store(0, Relaxed);
+        self.waiting.fetch_add(untold, Relaxed);
     }
 
     /// Gives back a slot of which nobody knows an id: nothing ended.
@@ -353,7 +374,7 @@ impl Slab {
     #[inline(never)]
     fn give_back_shared(&self, page: usize, bit: u64, now: u64) {
         self.note_end(page, now);
-        self.give_bits(page, bit);
+        self.give_bits(None, page, bit);
     }
 
     /// Gives back what waits in an own lane.
@@ -365,7 +386,7 @@ impl Slab {
         }
         let page = (back >> MASK_BITS) as usize;
         self.note_end(page, lane.back_ended_at.load(Relaxed));
-        self.give_bits(page, back & MASK_FULL);
+        self.give_bits(Some(lane), page, back & MASK_FULL);
         // Only now: who counts slots in between counts these twice as idle, and refuses nobody for it.
         if !on(Break::BackTwice) {
             lane.back.store(0, Relaxed);
@@ -382,7 +403,7 @@ impl Slab {
         }
     }
 
-    fn give_bits(&self, page: usize, bits: u64) {
+    fn give_bits(&self, own: Option<&LanePages>, page: usize, bits: u64) {
         let Some(head) = self.pages.get(page) else { return };
         // ORDERING: Release pairs with the swap in `take_page`: the next claimer sees the state that
         // its generation goes on from.
@@ -390,7 +411,7 @@ impl Slab {
         let after = before | bits;
         let more = groups(after) - groups(before);
         if more > 0 {
-            self.waiting.fetch_add(more, Relaxed);
+            self.note_waiting(own, more);
         }
         if groups(before) == 0 && more > 0 {
             self.reusable.set(page);
@@ -415,17 +436,23 @@ impl Slab {
     /// Whether another page may be handed out (R6).
     fn has_room(&self) -> bool {
         let page = PAGE_LEN as u64;
+        let pages = self.fresh.load(Relaxed);
+        if (pages + 1) * page <= self.sizes.live as u64 {
+            return true; // all slots that there ever were, and a page more
+        }
         let headroom = self.headroom.load(Relaxed);
         if headroom as i32 >= PAGE_LEN as i32 {
             self.headroom.fetch_add(HEADROOM_TURN - page, Relaxed);
             return true;
         }
-        let pages = (self.fresh.load(Relaxed) as usize).min(self.pages_max);
+        let pages = (pages as usize).min(self.pages_max);
         let max = self.sizes.live as u64;
         let waiting = (self.waiting.load(Relaxed) as i64).max(0) as u64; // may be below zero for an instant
         let idle = waiting + self.parked.load(Relaxed) + self.retired.load(Relaxed);
         let at_most = (pages * PAGE_LEN) as u64 - idle.min((pages * PAGE_LEN) as u64);
-        let unseen = pages as u64 * u64::from(PAGE_REUSE_MIN - 1) + self.lanes.pages() as u64 * page;
+        let unseen = pages as u64 * u64::from(PAGE_REUSE_MIN - 1)
+            + self.lanes.pages() as u64 * page
+            + self.lanes.own() as u64 * UNTOLD_MAX;
         let in_use = if at_most < max {
             at_most
         } else if at_most >= max + unseen || pages > COUNTED_PAGES {
@@ -453,29 +480,29 @@ impl Slab {
     }
 
     #[cold]
-    fn take_page(&self, lane: &LanePages, now: u64) -> Option<Moved<'_>> {
+    fn take_page<'a>(&'a self, lane: &'a LanePages, own: bool, now: u64) -> Option<Moved<'a>> {
         if !self.has_room() {
             return None; // R6
         }
         let waiting = self.waiting.load(Relaxed) as i64;
         let crowded = waiting > (self.sizes.ended + PAGE_LEN) as i64;
-        if let Some(taken) = self.take_reusable(lane, now, crowded) {
+        if let Some(taken) = self.take_reusable(lane, own, now, crowded) {
             return Some(taken);
         }
         if (self.fresh.load(Relaxed) as usize) < self.pages_max {
-            let moving = self.begin_move();
+            let moving = self.begin_move(lane);
             let page = self.fresh.fetch_add(1, AcqRel);
             if (page as usize) < self.pages_max {
                 self.pages.grow(page as usize)?;
                 return Some(Moved { page, free: MASK_FULL, move_of: moving });
             }
         }
-        self.take_reusable(lane, now, true) // no room to grow: forget early rather than refuse
+        self.take_reusable(lane, own, now, true) // no room to grow: forget early rather than refuse
     }
 
     /// One of the next few pages: the first whose retention is over; else, to forget early, the one
     /// that ended first (R5).
-    fn take_reusable(&self, lane: &LanePages, now: u64, forget_early: bool) -> Option<Moved<'_>> {
+    fn take_reusable<'a>(&self, lane: &'a LanePages, own: bool, now: u64, forget_early: bool) -> Option<Moved<'a>> {
         loop {
             let from = lane.cursor.load(Relaxed) as usize;
             let mut chosen: Option<(u64, usize)> = None;
@@ -497,12 +524,12 @@ impl Slab {
             });
             lane.cursor.store(next as u64, Relaxed);
             let (_, page) = chosen?;
-            let moving = self.begin_move();
+            let moving = self.begin_move(lane);
             if !self.reusable.take(page) {
                 continue; // another lane was faster
             }
             let free = self.pages.get(page)?.free.swap(0, AcqRel);
-            self.waiting.fetch_sub(groups(free), Relaxed);
+            self.note_waiting(own.then_some(lane), groups(free).wrapping_neg());
             if free != 0 {
                 return Some(Moved { page: page as u64, free, move_of: moving });
             }
@@ -657,20 +684,20 @@ mod tests {
             place.abandon(place.claim(5));
             slab.give_back(SHARED, slot, 0);
         }
-        let stopped = slab.take_page(&slab.pages_of[shared], 0).unwrap(); // all 32 are on their way to lane 0
+        let stopped = slab.take_page(&slab.pages_of[shared], false, 0).unwrap(); // all 32 are on their way to lane 0
         assert!(stopped.free.count_ones() == 32 && slab.take(Lane::Shared(1), 0).is_none(), "they count as in use");
         let (page, free, mut moving) = (stopped.page as usize, stopped.free, Some(stopped.move_of));
         let mut waits = 0;
         let taken = slab.take_patiently(Lane::Shared(1), 0, || {
             waits += 1;
             if waits == 3 {
-                slab.give_bits(page, free);
+                slab.give_bits(None, page, free);
                 moving = None;
             }
             true
         });
         assert_eq!((taken.is_some(), waits), (true, 3));
-        let _all = slab.take_page(&slab.pages_of[shared], 0);
+        let _all = slab.take_page(&slab.pages_of[shared], false, 0);
         assert!(slab.take_patiently(SHARED, 0, || false).is_none(), "the wait is bounded");
     }
 

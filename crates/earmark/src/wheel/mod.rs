@@ -31,7 +31,7 @@ mod loom_tests;
 
 use std::ops::ControlFlow;
 
-use ring::{Entry, Ring};
+use ring::{Entry, Ring, Sifted};
 
 use crate::marks::{Marks, WORD};
 use crate::nursery::{GROUP, Mark, Nursery};
@@ -83,8 +83,7 @@ pub(crate) trait Judge {
     /// Looks at a slot (only at this generation, if one is given) and ends it if its time is up.
     fn look(&mut self, slot: u32, generation: Option<u32>, now: u64) -> Look;
 
-    /// Whether an entry is still worth keeping, without ending anything: when it must be looked at
-    /// again, or `None` if it has ended.
+    /// Whether an entry is still worth keeping, without ending anything: when it is due, or `None` if it has ended.
     fn deadline(&mut self, slot: u32, generation: u32, now: u64) -> Option<u64>;
 }
 
@@ -285,7 +284,7 @@ impl Sweep<'_> {
     fn sift(&mut self, now: u64, left: &mut Left, judge: &mut impl Judge) {
         let ring = &mut self.state.ring;
         let mut looks = left.budget.looks.saturating_sub(left.looked).min(SIFT_LOOKS).max(2 * left.inserted);
-        let mut together = [(Entry::NONE, 0); TOGETHER];
+        let mut together = [Sifted::NONE; TOGETHER];
         while looks > 0 && ring.wants_sifting() {
             let mut len = 0;
             while len < looks.min(TOGETHER) {
@@ -294,11 +293,13 @@ impl Sweep<'_> {
                 len += 1;
             }
             let sifted = &together[..len];
-            judge.foresee(sifted.iter().map(|(entry, _)| entry.slot));
-            for &(entry, start) in sifted {
-                if let Some(deadline) = judge.deadline(entry.slot, entry.generation, now) {
-                    let deadline = if on(Break::SiftLate) { deadline + 1 } else { deadline };
-                    ring.insert(entry, deadline.max(start)); // W5
+            judge.foresee(sifted.iter().map(|sifted| sifted.entry.slot));
+            for &sifted in sifted {
+                let Sifted { entry, start, .. } = sifted;
+                match judge.deadline(entry.slot, entry.generation, now) {
+                    Some(deadline) if on(Break::SiftLate) => ring.insert(entry, (deadline + 1).max(start)),
+                    Some(_) => ring.put_back(sifted), // W5
+                    None => {}
                 }
             }
             if len == 0 {

@@ -35,6 +35,20 @@ impl Entry {
     }
 }
 
+/// An entry taken out to be looked at early, and where it was.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sifted {
+    pub(crate) entry: Entry,
+    /// The tick before which it must not be put.
+    pub(crate) start: u64,
+    level: u16,
+    bucket: u16,
+}
+
+impl Sifted {
+    pub(crate) const NONE: Self = Self { entry: Entry::NONE, start: 0, level: 0, bucket: 0 };
+}
+
 const DIGIT_BITS: u32 = if cfg!(earmark_loom) { 3 } else { 10 };
 const BUCKETS: usize = 1 << DIGIT_BITS;
 const LEVELS: u32 = 4;
@@ -196,9 +210,20 @@ impl Ring {
         self.len > self.sift_at || self.sift_from.0 < LEVELS as usize
     }
 
-    /// Takes out an entry to be looked at early, with the tick before which it must not be put back.
-    /// `None`: every bucket was sifted, or the next one is about to be opened.
-    pub(crate) fn sift(&mut self) -> Option<(Entry, u64)> {
+    /// Puts an entry that was sifted back where it was (W5).
+    pub(crate) fn put_back(&mut self, sifted: Sifted) {
+        let Sifted { entry, level, bucket, .. } = sifted;
+        let head = self.levels[level as usize].heads[bucket as usize];
+        let head = self.append(head, entry.pack());
+        let level = &mut self.levels[level as usize];
+        level.occupied[bucket as usize / 64] |= 1 << (bucket % 64);
+        level.heads[bucket as usize] = head;
+        self.len += 1;
+    }
+
+    /// Takes out an entry to be looked at early. `None`: every bucket was sifted, or the next one is about to be
+    /// opened.
+    pub(crate) fn sift(&mut self) -> Option<Sifted> {
         if self.sift_from.0 >= LEVELS as usize {
             self.sift_from = (0, 0);
         }
@@ -211,7 +236,9 @@ impl Ring {
                 let entry = self.pop_from(&mut sifted);
                 self.sifted = sifted;
                 if let Some(entry) = entry {
-                    return Some((entry, self.sifted_start));
+                    let (level, next) = self.sift_from;
+                    let (level, bucket) = (level as u16, next as u16 - 1);
+                    return Some(Sifted { entry, start: self.sifted_start, level, bucket });
                 }
             }
             let (level, from) = self.sift_from;
@@ -349,9 +376,15 @@ mod tests {
             let mut fired = vec![None; deadlines.len()];
             while let Some(next) = ring.next_start() {
                 for _ in 0..sifts {
-                    let Some((entry, start)) = ring.sift() else { break };
+                    let Some(sifted) = ring.sift() else { break };
+                    let Sifted { entry, start, .. } = sifted;
                     prop_assert!(start >= next && start > ring.now());
-                    ring.insert(entry, deadlines[entry.slot as usize].max(start));
+                    // Where it was, or where its deadline would put it now.
+                    if entry.slot % 2 == 0 {
+                        ring.put_back(sifted);
+                    } else {
+                        ring.insert(entry, deadlines[entry.slot as usize].max(start));
+                    }
                 }
                 prop_assert_eq!(ring.next_start(), Some(next));
                 prop_assert!(deadlines.iter().zip(&fired).all(|(deadline, fired)| fired.is_some() || next <= *deadline));
@@ -383,10 +416,11 @@ mod tests {
         }
         assert!(ring.wants_sifting());
         let mut seen = vec![0; entries as usize];
-        while let Some((Entry { slot, generation }, start)) = ring.sift() {
+        while let Some(sifted) = ring.sift() {
+            let slot = sifted.entry.slot;
             seen[slot as usize] += 1;
             if slot % 3 == 0 {
-                ring.insert(Entry { slot, generation }, deadline(slot).max(start));
+                ring.put_back(sifted);
             }
         }
         assert!(seen.iter().all(|&times| times == 1));
