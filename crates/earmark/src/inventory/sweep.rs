@@ -328,10 +328,13 @@ impl Expiry<'_> {
 }
 
 impl Judge for Expiry<'_> {
-    fn foresee(&mut self, slots: impl Iterator<Item = u32> + Clone) {
+    fn foresee(&mut self, slots: impl Iterator<Item = u32> + Clone, due: bool) {
         let (slab, lines) = (&self.inventory.slab, &self.inventory.lines);
         for place in slots.clone().filter_map(|slot| slab.get(slot)) {
             place.touch();
+        }
+        if !due {
+            return;
         }
         for place in slots.filter_map(|slot| slab.get(slot)) {
             if let Some(counter) = lines.counter(StockId::new(place.touch())) {

@@ -74,10 +74,10 @@ pub(crate) enum Look {
 
 /// Answers the wheel's questions; ends what is due.
 pub(crate) trait Judge {
-    /// These will be looked at in a moment: what can be read of them beforehand is read for all together, so that
-    /// the processor waits for memory once, not once for each.
-    fn foresee(&mut self, slots: impl Iterator<Item = u32> + Clone) {
-        let _ = slots;
+    /// These will be looked at in a moment, and most of them ended, if they are `due`: what can be read of them
+    /// beforehand is read for all together, so that the processor waits for memory once, not once for each.
+    fn foresee(&mut self, slots: impl Iterator<Item = u32> + Clone, due: bool) {
+        let _ = (slots, due);
     }
 
     /// Looks at a slot (only at this generation, if one is given) and ends it if its time is up.
@@ -293,7 +293,7 @@ impl Sweep<'_> {
                 len += 1;
             }
             let sifted = &together[..len];
-            judge.foresee(sifted.iter().map(|sifted| sifted.entry.slot));
+            judge.foresee(sifted.iter().map(|sifted| sifted.entry.slot), false);
             for &sifted in sifted {
                 let Sifted { entry, start, .. } = sifted;
                 match judge.deadline(entry.slot, entry.generation, now) {
@@ -339,7 +339,7 @@ impl Sweep<'_> {
                     break;
                 }
                 let entries = &together[..len];
-                judge.foresee(entries.iter().map(|entry| entry.slot));
+                judge.foresee(entries.iter().map(|entry| entry.slot), true);
                 for &Entry { slot, generation } in entries {
                     left.settle(state, slot, judge.look(slot, Some(generation), now));
                 }
