@@ -9,7 +9,7 @@ use crate::subjects::earmark::{Driven, Earmark, Id, Name, Owned};
 use crate::subjects::moka::Moka;
 use crate::subjects::papaya::Papaya;
 use crate::subjects::semaphores::Semaphores;
-use crate::subjects::sharded::{PInt, PStr};
+use crate::subjects::sharded::{PDense, PInt, PStr};
 use crate::subjects::{ById, ByName};
 use crate::workload::life::{self, Life};
 use crate::workload::{Runner, Work, open};
@@ -18,21 +18,23 @@ pub(crate) const EARMARK: &str = "earmark";
 pub(crate) const DRIVEN: &str = "earmark, driver";
 pub(crate) const OWNED: &str = "earmark, owner and key";
 pub(crate) const P_INT: &str = "P-int";
+pub(crate) const P_DENSE: &str = "P-int, dense";
 pub(crate) const P_STR: &str = "P-str";
 pub(crate) const DASHMAP: &str = "dashmap";
 pub(crate) const SEMAPHORES: &str = "semaphores";
 pub(crate) const MOKA: &str = "moka";
 pub(crate) const PAPAYA: &str = "papaya";
 /// Whatever a user would pick instead.
-pub(crate) const RIVALS: &[&str] = &[P_INT, P_STR, DASHMAP, SEMAPHORES, MOKA, PAPAYA];
+pub(crate) const RIVALS: &[&str] = &[P_INT, P_DENSE, P_STR, DASHMAP, SEMAPHORES, MOKA, PAPAYA];
 
 /// What each is.
 pub(crate) const ABOUT: &[(&str, &str)] = &[
     (EARMARK, "`StockId` or name; `Guard::detach`, then `confirm(id)` or `release(id)`; virtual time"),
     (DRIVEN, "the same with `SystemClock` and a `Driver` of 1 ms, which does the work for expiry beside the loop"),
     (OWNED, "each reservation with an owner (ten each) and a key of its own"),
-    (P_INT, "64 `parking_lot` mutexes; `Vec` of lines, foldhash map of reservations, `BTreeSet` of deadlines in each"),
-    (P_STR, "the same with a foldhash map of names in each shard"),
+    (P_INT, "64 `parking_lot` mutexes; foldhash maps of lines and of reservations, `BTreeSet` of deadlines in each"),
+    (P_DENSE, "the same for who numbers the lines 0, 1, 2, ...: an index in place of the map of lines"),
+    (P_STR, "P-int by name"),
     (DASHMAP, "dashmap of lines and of reservations, an atomic for each line, 16 locked `BTreeSet`s of deadlines"),
     (SEMAPHORES, "dashmap, a tokio semaphore for each line, a `DelayQueue` under a mutex"),
     (MOKA, "a moka cache with TTL whose eviction gives back; lines in a dashmap; real time"),
@@ -79,6 +81,7 @@ fn subjects(workload: &str, by: &str, full: bool) -> Vec<(&'static str, Opener)>
         "id" => vec![
             (EARMARK, open::<Earmark<Id>>),
             (P_INT, open::<PInt>),
+            (P_DENSE, open::<PDense>),
             (DASHMAP, open::<Dash<ById>>),
             (PAPAYA, open::<Papaya<ById>>),
             (SEMAPHORES, open::<Semaphores<ById>>),

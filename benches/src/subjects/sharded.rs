@@ -3,6 +3,9 @@
 //! What an expert writes who does not want to think about atomics: `parking_lot` mutexes, a fast hasher, deadlines
 //! in a `BTreeSet`, a line and its reservations in the same shard, so that every call takes one lock. The shard's
 //! number is inside the reservation's. What ends is removed at once from both the map and the set.
+//!
+//! P-int is asked by the number that a shop gives its SKUs: any integer, so a map leads to the line. **P-int, dense**
+//! is for who knows that the numbers are 0, 1, 2, ... as our `StockId`s are, and indexes.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -35,8 +38,10 @@ struct Held {
 /// What stands under one lock.
 #[derive(Debug)]
 struct Shard {
-    /// Names of lines; of P-int nothing.
+    /// Names of lines, of P-str.
     index: HashMap<Box<str>, u32, RandomState>,
+    /// Numbers of lines, of P-int.
+    numbers: HashMap<u32, u32, RandomState>,
     lines: Vec<State>,
     held: HashMap<u64, Held, RandomState>,
     due: BTreeSet<(u64, u64)>,
@@ -45,8 +50,8 @@ struct Shard {
 
 impl Shard {
     fn new(number: usize) -> Self {
-        let (index, held) = (HashMap::default(), HashMap::default());
-        Self { index, lines: Vec::new(), held, due: BTreeSet::new(), next: number as u64 }
+        let (index, numbers, held) = (HashMap::default(), HashMap::default(), HashMap::default());
+        Self { index, numbers, lines: Vec::new(), held, due: BTreeSet::new(), next: number as u64 }
     }
 
     #[inline]
@@ -140,11 +145,77 @@ impl Shards {
     }
 }
 
-/// P-int: a line is a number; its low bits say the shard, the rest the place there.
+/// P-int: a line is a number; its low bits say the shard, a map under the shard's lock the place there.
 #[derive(Debug)]
 pub struct PInt(Shards);
 
 impl Subject for PInt {
+    type Asked = u32;
+    type Keys = Vec<u32>;
+    type Ttl = u64;
+    type Hold = u64;
+
+    fn open(shop: &Shop<'_>) -> Self {
+        let shards = Shards::new();
+        for line in 0..shop.names.lines() {
+            let mut shard = shards.of(line as u64).lock();
+            let place = shard.lines.len() as u32;
+            shard.lines.push(State { available: shop.stock, reserved: 0 });
+            shard.numbers.insert(line as u32, place);
+        }
+        Self(shards)
+    }
+
+    fn keys(&self, names: &Names, sequence: &[u32]) -> Vec<u32> {
+        ById::keys(names, sequence)
+    }
+
+    fn ttl(ttl_ms: u64) -> u64 {
+        ttl_ms
+    }
+
+    #[inline]
+    fn reserve(&self, line: &u32, ttl_ms: u64) -> Option<u64> {
+        let deadline = self.0.tick.now() + ttl_ms;
+        let mut shard = self.0.of((*line).into()).lock();
+        let place = *shard.numbers.get(line)?;
+        shard.take(place, deadline)
+    }
+
+    #[inline]
+    fn confirm(&self, hold: u64) -> bool {
+        self.0.confirm(hold)
+    }
+
+    #[inline]
+    fn release(&self, hold: u64) -> bool {
+        self.0.release(hold)
+    }
+
+    #[inline]
+    fn available(&self, line: &u32) -> u64 {
+        let shard = self.0.of((*line).into()).lock();
+        shard.numbers.get(line).map_or(0, |place| shard.lines[*place as usize].available.into())
+    }
+
+    fn set_now(&self, now_ms: u64) {
+        self.0.tick.set(now_ms);
+    }
+
+    fn expire(&self) -> Expired {
+        self.0.expire()
+    }
+
+    fn totals(&self) -> Totals {
+        self.0.totals()
+    }
+}
+
+/// P-int, dense: a line is a small number; its low bits say the shard, the rest the place there.
+#[derive(Debug)]
+pub struct PDense(Shards);
+
+impl Subject for PDense {
     type Asked = u32;
     type Keys = Vec<u32>;
     type Ttl = u64;

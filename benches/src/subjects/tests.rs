@@ -41,6 +41,7 @@ conformance! {
     earmark_owned: super::earmark::Owned, super::TTL_MS;
     earmark_driven: super::earmark::Driven, 5; // real time: short
     p_int: super::sharded::PInt, super::TTL_MS;
+    p_dense: super::sharded::PDense, super::TTL_MS;
     p_str: super::sharded::PStr, super::TTL_MS;
     dashmap_id: super::dashmap::Dash<super::ById>, super::TTL_MS;
     dashmap_name: super::dashmap::Dash<super::ByName>, super::TTL_MS;
