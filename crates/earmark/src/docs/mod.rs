@@ -1,4 +1,4 @@
-//! Why the engine is built as it is: five chapters, each with a drawing and the road not taken.
+//! Why the engine is built as it is: six chapters, each with a drawing and the road not taken.
 //!
 //! | chapter | answers |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | [`time`] | who moves the time, whom it is believed, what suspend and leaps do |
 //! | [`refusals`] | what has to be known before `OutOfStock` is said, and when it is `Contended` |
 //! | [`life`] | phases and ends of a reservation, parts, late payments, what is remembered |
+//! | [`speed`] | what each nanosecond is, what was tried and dropped, and what more cores change |
 //! | [`proofs`] | what each suite of tests shows, and what it does not |
 //!
 //! P1 to P11 are the promises on the [front page](crate).
@@ -24,3 +25,6 @@ pub mod life {}
 
 #[doc = include_str!("proofs.md")]
 pub mod proofs {}
+
+#[doc = include_str!("speed.md")]
+pub mod speed {}

@@ -46,8 +46,9 @@ use std::sync::atomic::AtomicU64 as Hint;
 pub(crate) const PAGE_LEN: usize = if cfg!(earmark_loom) { 2 } else { 32 };
 /// Pages that are made at once.
 const BLOCK_LEN: usize = if cfg!(earmark_loom) { 2 } else { 128 };
-/// Waiting slots of which an own lane has not told, less than.
-const UNTOLD_MAX: u64 = if cfg!(earmark_loom) { 1 } else { 256 };
+/// Waiting slots of which an own lane has not told, less than: a part of those that are to be remembered.
+const UNTOLD_MAX: u64 = 256;
+const UNTOLD_PART: u64 = 64;
 /// Slots of a page that must be free before it is handed out again.
 const PAGE_REUSE_MIN: u32 = if cfg!(earmark_loom) { 1 } else { 8 };
 /// Slots in use are counted one page after the other only in slabs of up to so many pages.
@@ -315,6 +316,10 @@ impl Slab {
         Moving(&lane.moves_done)
     }
 
+    fn untold_max(&self) -> u64 {
+        (self.sizes.ended as u64 / UNTOLD_PART).min(UNTOLD_MAX)
+    }
+
     /// Slots wait, or wait no more. An own lane tells of many at once: what all lanes write to is dear.
     fn note_waiting(&self, own: Option<&LanePages>, change: u64) {
         let Some(lane) = own else {
@@ -322,7 +327,7 @@ impl Slab {
             return;
         };
         let untold = lane.untold.load(Relaxed).wrapping_add(change);
-        if (untold as i64).unsigned_abs() < UNTOLD_MAX {
+        if (untold as i64).unsigned_abs() < self.untold_max() {
             return lane.untold.store(untold, Relaxed);
         }
         lane.untold.store(0, Relaxed);
@@ -452,7 +457,7 @@ impl Slab {
         let at_most = (pages * PAGE_LEN) as u64 - idle.min((pages * PAGE_LEN) as u64);
         let unseen = pages as u64 * u64::from(PAGE_REUSE_MIN - 1)
             + self.lanes.pages() as u64 * page
-            + self.lanes.own() as u64 * UNTOLD_MAX;
+            + self.lanes.own() as u64 * self.untold_max();
         let in_use = if at_most < max {
             at_most
         } else if at_most >= max + unseen || pages > COUNTED_PAGES {
