@@ -204,7 +204,7 @@ pub(crate) const SUITES: &[Suite] = &[
             flags: Flags::Loom,
             expect: Expect::EveryBinary,
         }]),
-        budget_s: 360,
+        budget_s: 480,
         // The races that the engine was built around; what else there is comes on top.
         must_print: &[
             said("ran: loom no_double_booking ", 2),

@@ -12,7 +12,7 @@ use crate::sync::atomic::Ordering::{Acquire, Release};
 
 #[test]
 fn loom_take_takes_the_last_unit_once() {
-    explore("take_takes_the_last_unit_once", None, &["the second", "the third", "the first"], || {
+    explore("take_takes_the_last_unit_once", Some(5), &["the second", "the third", "the first"], || {
         let counter = Arc::new(Counter::new());
         counter.add(1);
         let takers: Vec<_> = (0..2)

@@ -81,7 +81,7 @@ fn loom_p2_slot_reuse_races_a_stale_id() {
 #[test]
 fn loom_p2_told_expired_is_final() {
     let outcomes = ["confirmed", "expired"];
-    explore("p2_told_expired_is_final", None, &outcomes, || {
+    explore("p2_told_expired_is_final", Some(5), &outcomes, || {
         let world = world([1, 0]);
         let id = world.reserve(0).unwrap();
         let late = |w: &World| {

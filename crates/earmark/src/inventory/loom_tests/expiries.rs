@@ -50,13 +50,13 @@ fn one_of_two(world: &World) -> [Item; 1] {
 #[test]
 fn loom_r1_confirm_races_expire() {
     let call = |w: &World, id| w.inventory.confirm(id);
-    beside_the_expiry("r1_confirm_races_expire", None, (0, 0, 2), call, told!(ConfirmError));
+    beside_the_expiry("r1_confirm_races_expire", Some(5), (0, 0, 2), call, told!(ConfirmError));
 }
 
 #[test]
 fn loom_r1_release_races_expire() {
     let call = |w: &World, id| w.inventory.release(id);
-    beside_the_expiry("r1_release_races_expire", None, (2, 0, 0), call, told!(ReleaseError));
+    beside_the_expiry("r1_release_races_expire", Some(5), (2, 0, 0), call, told!(ReleaseError));
 }
 
 #[test]
