@@ -5,6 +5,9 @@
 //! with plain loads and stores, which cost a tenth of a locked instruction. Threads whose number is above
 //! the lanes that an inventory keeps for single threads share lanes, by compare-exchange.
 //!
+//! The numbers are the process's, given by this copy of the crate: two copies linked into one process must not share an
+//! inventory. A call must end on the thread on which it began.
+//!
 //! **H1** No two living threads have the same number.
 //! **H2** Who is given a number sees all that its earlier holders wrote to their lanes.
 

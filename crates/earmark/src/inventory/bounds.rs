@@ -204,3 +204,48 @@ fn who_was_busy_is_forgotten_at_the_next_sweep() {
     let _ = inventory.sweep();
     assert_eq!([&ids[0], &third, &fourth].map(forgotten), [true, false, false]);
 }
+
+/// Reserved by many threads, each in a lane of its own, and ended by one other: what each lane knows alone adds up.
+/// The cap holds to a page of each lane, and no end is forgotten that is to be remembered.
+#[test]
+fn r6_r5_what_lanes_have_not_told_breaks_no_bound() {
+    const CAP: usize = 64;
+    const THREADS: usize = 5;
+    let small = |builder: InventoryBuilder| {
+        let builder = builder.lanes(2).reservations_max(CAP).ended_capacity(16_384);
+        builder.ended_retention(Duration::from_millis(1))
+    };
+    let (clock, inventory, tee) = stocked(small);
+    let hour = Ttl::minutes(60).unwrap();
+    std::thread::scope(|scope| {
+        let takers: Vec<_> = (0..THREADS)
+            .map(|_| {
+                let (ask, asked) = std::sync::mpsc::channel::<usize>();
+                let (answer, answers) = std::sync::mpsc::channel();
+                let inventory = &inventory;
+                scope.spawn(move || {
+                    for count in asked {
+                        let taken: Vec<_> = (0..count).map_while(|_| reserve(inventory, tee, hour).ok()).collect();
+                        answer.send(taken).unwrap();
+                    }
+                });
+                (ask, answers)
+            })
+            .collect();
+        let take = |taker: usize, count: usize| {
+            takers[taker].0.send(count).unwrap();
+            takers[taker].1.recv().unwrap()
+        };
+        let end = |ids: Vec<ReservationId>| ids.into_iter().for_each(|id| inventory.release(id).unwrap());
+        for round in 0..40 {
+            for taker in 0..THREADS {
+                clock.advance(Duration::from_millis(5));
+                end(take(taker, 32));
+            }
+            clock.advance(Duration::from_millis(5));
+            let all: Vec<_> = (0..THREADS).flat_map(|taker| take(taker, usize::MAX)).collect();
+            assert!((CAP..=CAP + THREADS * 32).contains(&all.len()), "round {round}: {} live", all.len());
+            end(all);
+        }
+    });
+}

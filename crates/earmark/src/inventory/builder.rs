@@ -80,7 +80,7 @@ impl InventoryBuilder {
         self
     }
 
-    /// Stock lines: 1 to 2^30, default 2^20. A line costs about 250 bytes once declared.
+    /// Stock lines: 1 to 2^30, default 2^20. A line costs about 300 bytes once declared.
     ///
     /// ```
     /// # use earmark::*;
@@ -95,8 +95,8 @@ impl InventoryBuilder {
     }
 
     /// Live reservations: 1 to 2^30, default 2^24. Up to this many always find room. The refusal comes
-    /// within 32 more for each lane; where more than half a million slots are in use, with ended and expired
-    /// ones, within a third more. Each costs 24 bytes once used, and 16 more if it has an owner, a key, metadata
+    /// within 32 more for each thread at work (of many, for each of 3 × `lanes` + 2 lanes); where more than half a million slots are in use, with ended and expired
+    /// ones, within a third more. Each costs 26 bytes once used, and 16 more if it has an owner, a key, metadata
     /// or more than one item.
     ///
     /// ```
@@ -114,7 +114,8 @@ impl InventoryBuilder {
         self
     }
 
-    /// Lanes of the slab: 1 to 64, default the number of cores.
+    /// Cores to be at home on: 1 to 64, default the number of cores. Twice as many threads and two each have a lane
+    /// of the slab and of the counts to themselves, those that came first; the others share as many lanes as this.
     ///
     /// ```
     /// # use earmark::*;
@@ -458,7 +459,8 @@ impl InventoryBuilder {
     }
 
     /// Slots that one `advance` looks at: 1 or more, default 8,192, about half a millisecond. It looks at up to 64
-    /// together and stops once it has reached this, so that a few more may be looked at.
+    /// together and stops once it has reached this, so that a few more may be looked at; and at two more for each
+    /// that it moved into the ring, to drop from there what has ended.
     ///
     /// ```
     /// # use earmark::*;

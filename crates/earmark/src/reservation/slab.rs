@@ -316,6 +316,15 @@ impl Slab {
         Moving(&lane.moves_done)
     }
 
+    /// Whether more slots wait than ends are to be remembered (R5).
+    fn is_crowded(&self) -> bool {
+        let (waiting, enough) = (self.waiting.load(Relaxed) as i64, (self.sizes.ended + PAGE_LEN) as i64);
+        let untold_max = (self.lanes.own() as u64 * self.untold_max()) as i64;
+        // Only where what the lanes have not told could decide are they asked.
+        let untold = || self.pages_of.iter().map(|lane| lane.untold.load(Relaxed) as i64).sum::<i64>();
+        waiting > enough + untold_max || (waiting > enough - untold_max && waiting + untold() > enough)
+    }
+
     fn untold_max(&self) -> u64 {
         (self.sizes.ended as u64 / UNTOLD_PART).min(UNTOLD_MAX)
     }
@@ -330,8 +339,14 @@ impl Slab {
         if (untold as i64).unsigned_abs() < self.untold_max() {
             return lane.untold.store(untold, Relaxed);
         }
-        lane.untold.store(0, Relaxed);
-        self.waiting.fetch_add(untold, Relaxed);
+        // What is less is told before it is forgotten, what is more after it: who reads in between sees too few.
+        if (untold as i64) < 0 {
+            self.waiting.fetch_add(untold, Relaxed);
+            lane.untold.store(0, Relaxed);
+        } else {
+            lane.untold.store(0, Relaxed);
+            self.waiting.fetch_add(untold, Relaxed);
+        }
     }
 
     /// Gives back a slot of which nobody knows an id: nothing ended.
@@ -452,14 +467,14 @@ impl Slab {
         }
         let pages = (pages as usize).min(self.pages_max);
         let max = self.sizes.live as u64;
-        let waiting = (self.waiting.load(Relaxed) as i64).max(0) as u64; // may be below zero for an instant
+        // Too low or too high by what own lanes have not told, and below zero for that reason.
+        let waiting = (self.waiting.load(Relaxed) as i64).max(0) as u64;
+        let untold = self.lanes.own() as u64 * self.untold_max();
         let idle = waiting + self.parked.load(Relaxed) + self.retired.load(Relaxed);
         let at_most = (pages * PAGE_LEN) as u64 - idle.min((pages * PAGE_LEN) as u64);
-        let unseen = pages as u64 * u64::from(PAGE_REUSE_MIN - 1)
-            + self.lanes.pages() as u64 * page
-            + self.lanes.own() as u64 * self.untold_max();
-        let in_use = if at_most < max {
-            at_most
+        let unseen = pages as u64 * u64::from(PAGE_REUSE_MIN - 1) + self.lanes.pages() as u64 * page + untold;
+        let in_use = if at_most + untold < max {
+            at_most + untold
         } else if at_most >= max + unseen || pages > COUNTED_PAGES {
             at_most.saturating_sub(unseen)
         } else {
@@ -489,8 +504,7 @@ impl Slab {
         if !self.has_room() {
             return None; // R6
         }
-        let waiting = self.waiting.load(Relaxed) as i64;
-        let crowded = waiting > (self.sizes.ended + PAGE_LEN) as i64;
+        let crowded = self.is_crowded();
         if let Some(taken) = self.take_reusable(lane, own, now, crowded) {
             return Some(taken);
         }

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A cell is 32 bytes, half a cache line: a short name is found by one miss. Of a longer one (`SHORT_BYTES_MAX`)
-//! the cell keeps its whole hash, and the caller compares the name itself. The hash is keyed at random, so nobody
-//! outside can choose names that collide.
+//! the cell keeps its whole hash, and the caller compares the name itself. The hash (foldhash) is keyed at random: no list of
+//! names collides in every inventory. Whoever lets strangers declare names, and measure times, caps the lines.
 //!
 //! A table that is four fifths full is copied to one twice as large, which then takes its place; readers go on
 //! in the old one meanwhile. What was outgrown stays, so that nobody can read what is freed: 40 to 80 bytes a name
