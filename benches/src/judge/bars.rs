@@ -146,11 +146,11 @@ impl Maker<'_> {
     }
 
     fn pairs(&mut self) {
-        const COLD: &str = "with a million alive every slot, and every deadline's mark, is a line that is not in the \
-                            cache; the survivors' way into the ring is paid here too";
-        const EVEN: &str = "a pair touches the line's word, its slot, a page's mask and a mark in the wheel, and the \
-                            nursery's look at them is inside; the peers' few live reservations stay in the cache";
-        const NAME: &str = "most of the time goes into finding the name, which the peer's map does as fast as ours";
+        const COLD: &str = "with a million alive every slot is a line that is not in the cache; and each of the million \
+                            is looked at, put into the ring and sifted inside the watch, which is half of the time";
+        const EVEN: &str = "a pair is 360 instructions and four locked ones, the floor is three; the peers' few live \
+                            reservations stay in the cache, ours walk through 16,384 remembered ends";
+        const NAME: &str = "the name is one cache miss for both, and the pair behind it decides";
         let one = |workload, threads, by| key(workload, threads, by, EARMARK);
         for (what, threads, must) in
             [("W1b by id, 1 thread, best rival", 1, 10.0), ("W1b by id, 2 threads, best rival", 2, 8.0)]
@@ -176,7 +176,8 @@ impl Maker<'_> {
     fn hot_line(&mut self) {
         const HOT: &str = "beside the three words that must change, a pair claims and frees a slot, marks the wheel, \
                            counts, and reads the time";
-        const SHARED: &str = "two threads share one word and the cache line goes to and fro, as with any lock";
+        const SHARED: &str = "the line is spread over the lanes, so its word is out of the way; what is left is a pair's own \
+                              cost, and what both threads write to once in 32 pairs";
         let ours = key("W3", 1, "id", EARMARK);
         let three = self.table.values(Key { subject: THREE_RMW, ..ours }, NS);
         for (what, figure, must) in [

@@ -75,16 +75,13 @@ const WHY: &[(&str, &str)] = &[
     ("W1", "a peer's few live reservations stay in the cache, and it has no expiry to pay for later"),
     ("W1b", "every call meets a slot that is not in the cache, as the peer's does"),
     ("W2", "lines that are drawn often stay in the cache, for the peer too"),
-    (
-        "W3",
-        "beside the line a pair changes a slot, a page's mask and the wheel; and on 2 threads all of it shares one word",
-    ),
+    ("W3", "beside the line a pair changes a slot, a mark for the wheel and its counts, and reads the time"),
     (
         "W4",
         "each reservation is made for a wheel that must bear tens of millions; with owner and key, three tables are filled",
     ),
     ("W5", "a refusal must be true at some moment inside the call: it looks at the earliest deadline, and is counted"),
-    ("W5r", "one load of a random word; by name the time is the map's"),
+    ("W5r", "one load of a random word; by name one cell before it"),
 ];
 
 /// Rows in which a rival was faster, and bars that are missed.
