@@ -222,7 +222,8 @@ fn committed_by(counts: &Counts) -> i64 {
 pub struct Usage {
     /// Declared lines.
     pub lines: usize,
-    /// Lines whose units are spread over lanes now, for many want them at once.
+    /// Lines whose units are spread over lanes, for many want them at once. One that nobody wants any more is
+    /// counted until `advance` has seen that, 2 to 3 s later.
     pub hot_lines: usize,
     /// Slots ever used: live reservations, remembered ends, and free ones waiting to be used again.
     pub slots: usize,

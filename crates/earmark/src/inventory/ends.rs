@@ -104,7 +104,7 @@ impl Inventory {
     }
 
     /// Ends a reservation as released: its units can be reserved again. Lock-free, save that other calls
-    /// on the same id wait for one that is under way.
+    /// on the same id wait a bounded time for one that is under way, and then say `Contended`.
     ///
     /// ```
     /// # use earmark::*;
