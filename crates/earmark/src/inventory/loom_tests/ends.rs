@@ -56,7 +56,7 @@ fn loom_p2_slot_reuse_races_a_stale_id() {
         "released, contended",
         "released, not found",
     ];
-    explore("p2_slot_reuse_races_a_stale_id", None, &outcomes, || {
+    explore("p2_slot_reuse_races_a_stale_id", Some(5), &outcomes, || {
         let world = world([5, 0]);
         let id = world.reserve(0).unwrap();
         let others = (0..3).map_while(|_| world.reserve(0).ok()).count() as u32;
