@@ -506,7 +506,7 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "L_residue_forgotten",
         bug: "what closed stripes count as reserved is forgotten",
-        red: &[loom("stock::loom_stripes::loom_z6_a_fold_beside_ends_is_exact", "Z6: "), engine("lib", MODEL, A_STEP)],
+        red: &[loom("stock::loom_stripes::loom_z6_a_fold_beside_ends_is_exact", "Z6: ")],
     },
     Break {
         name: "L_names_head_first",

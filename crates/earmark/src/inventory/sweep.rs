@@ -351,7 +351,7 @@ impl Judge for Expiry<'_> {
         let generation = generation.unwrap_or(seen.generation());
         match seen.plainly(generation, now) {
             Plainly::Gone if !crate::seeded::any() => return Look::Gone,
-            Plainly::Live { deadline } => {
+            Plainly::Live { deadline } if !on(Break::OverdueLost) => {
                 let born = place.born(now);
                 // Read for this state, if it still stands: else the long way looks again.
                 if place.snapshot() == seen {
