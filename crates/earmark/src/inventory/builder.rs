@@ -96,7 +96,7 @@ impl InventoryBuilder {
 
     /// Live reservations: 1 to 2^30, default 2^24. Up to this many always find room. The refusal comes
     /// within 32 more for each thread at work (of many, for each of 3 × `lanes` + 2 lanes); where more than half a million slots are in use, with ended and expired
-    /// ones, within a third more. Each costs 26 bytes once used, and 16 more if it has an owner, a key, metadata
+    /// ones, within a third more. Each costs 25 bytes once used, and 16 more if it has an owner, a key, metadata
     /// or more than one item.
     ///
     /// ```

@@ -64,10 +64,9 @@ const MASK_BITS: u32 = 32;
 const MASK_FULL: u64 = (1 << PAGE_LEN) - 1;
 const _: () = assert!(PAGE_LEN <= MASK_BITS as usize);
 
-/// Slots, and before them what is written when they are taken and given back: lines of memory that no other page
-/// shares. Two lanes, each on a page of its own, never meet.
+/// Slots, and before them what is written when they are taken and given back. Two lanes, each on a page of its own,
+/// meet at most where one page ends and the next begins; lines of their own for each would cost a twentieth more.
 #[derive(Debug)]
-#[repr(align(64))]
 struct Page {
     free: AtomicU64,
     /// A bit for each slot that the nursery has not looked at yet.
