@@ -400,6 +400,21 @@ mod tests {
 
     use super::*;
 
+    /// Words of every phase, of this generation and of the next, due about now, at another time, or ended somehow.
+    fn words(bits: u64, now: u64, generation: u32) -> impl Iterator<Item = Snapshot> {
+        let near = (0..7).map(move |more| serial(now + more - 2));
+        let whens: Vec<u64> = near.chain([WHEN.of(bits)]).chain(CONFIRMED..=EXPIRING).collect();
+        (0..=PHASE.max())
+            .flat_map(move |phase| {
+                let of = move |generation: u32| PHASE.put(GENERATION.put(0, u64::from(generation)), phase);
+                let whens = whens.clone();
+                [generation, generation + 1].into_iter().flat_map(move |generation| {
+                    whens.clone().into_iter().map(move |when| WHEN.put(of(generation), when))
+                })
+            })
+            .map(Snapshot)
+    }
+
     proptest! {
         /// Deadlines come back whole across every wrap of 37 bits.
         #[test]
@@ -417,56 +432,72 @@ mod tests {
 
         /// The short way to the common case says what the rules say.
         #[test]
-        fn r2_plainly_reserved_is_in_time(bits: u64, now in HALF..1u64 << 61, generation in 1u32..4, near_now: bool, margin in 0u64..3) {
-            let seen = Snapshot(GENERATION.put(bits, u64::from(generation % 3 + 1)));
-            let seen = if near_now { Snapshot(WHEN.put(seen.0, serial(now.wrapping_add(bits % 5).wrapping_sub(2)))) } else { seen };
-            for policy in [PendingPolicy::Review, PendingPolicy::Release] {
-                let in_time = seen.in_time(generation, now, policy) == Ok(Phase::Reserved);
-                let ahead = seen.deadline(now) > now + margin;
-                prop_assert_eq!(seen.plainly_reserved(generation, now, margin), in_time && ahead);
+        fn r2_plainly_reserved_is_in_time(bits: u64, now in HALF..1u64 << 61, generation in 1u32..4, margin in 0u64..3) {
+            let mut plain = 0;
+            for seen in words(bits, now, generation) {
+                for policy in [PendingPolicy::Review, PendingPolicy::Release] {
+                    let in_time = seen.in_time(generation, now, policy) == Ok(Phase::Reserved);
+                    let ahead = in_time && seen.deadline(now) > now + margin;
+                    prop_assert_eq!(seen.plainly_reserved(generation, now, margin), ahead);
+                    plain += usize::from(ahead);
+                }
             }
+            prop_assert!(plain > 0, "none was in time");
         }
 
         /// A glance says what the rules say.
         #[test]
-        fn r2_a_glance_says_what_the_rules_say(bits: u64, now in HALF..1u64 << 61, generation in 1u32..4, due in 0u64..5) {
-            let bits = WHEN.put(GENERATION.put(bits, u64::from(generation % 3 + 1)), serial(now + due - 2));
-            for seen in [Snapshot(bits), Snapshot(WHEN.put(bits, due))] {
+        fn r2_a_glance_says_what_the_rules_say(bits: u64, now in HALF..1u64 << 61, generation in 1u32..4) {
+            let (mut gone, mut live, mut due) = (0, 0, 0);
+            for seen in words(bits, now, generation) {
                 let expire = seen.expire(generation, now, PendingPolicy::Review);
                 match seen.plainly(generation, now) {
-                    Plainly::Gone => prop_assert!(matches!(expire, Err(No::Gone | No::Ended(_))), "{:?}", expire),
+                    Plainly::Gone => {
+                        prop_assert!(matches!(expire, Err(No::Gone | No::Ended(_))), "{:?}", expire);
+                        gone += usize::from(seen.generation() == generation);
+                    }
                     Plainly::Live { deadline } => {
                         prop_assert_eq!((expire, seen.deadline(now)), (Err(No::NotDue), deadline));
                         prop_assert_eq!(seen.standing(), Standing::Live(Phase::Reserved));
+                        live += 1;
                     }
                     Plainly::Unclear => {}
                 }
                 if seen.plainly_due(generation, now) {
                     prop_assert_eq!(expire, Ok(seen.expiring()));
                     prop_assert_eq!(seen.standing(), Standing::Live(Phase::Reserved));
+                    due += 1;
                 }
             }
+            prop_assert!(gone > 0 && live > 0 && due > 0, "{} gone, {} live, {} due", gone, live, due);
         }
 
         /// R1 and R2 on the rule itself: whatever the word, ends happen in time and only once.
         #[test]
         fn r1_r2_rules(bits: u64, now in HALF..1u64 << 61, generation in 1u32..4, review: bool) {
-            let seen = Snapshot(GENERATION.put(bits, u64::from(generation % 3 + 1)));
             let policy = if review { PendingPolicy::Review } else { PendingPolicy::Release };
-            if let Ok(next) = seen.end(generation, now, policy, |_| true, End::Confirmed) {
-                prop_assert_eq!(seen.generation(), generation);
-                prop_assert_eq!(next.standing(), Standing::Ended(End::Confirmed));
-                prop_assert_eq!(next.end(generation, now, policy, |_| true, End::Released), Err(No::Ended(End::Confirmed)));
-                let timeless = matches!(seen.standing(), Standing::Live(Phase::InReview))
-                    || (review && matches!(seen.standing(), Standing::Live(Phase::PaymentPending)));
-                prop_assert!(timeless || seen.deadline(now) > now);
+            let (mut ended, mut expired) = (0, 0);
+            for seen in words(bits, now, generation) {
+                if let Ok(next) = seen.end(generation, now, policy, |_| true, End::Confirmed) {
+                    prop_assert_eq!(seen.generation(), generation);
+                    prop_assert_eq!(next.standing(), Standing::Ended(End::Confirmed));
+                    let again = next.end(generation, now, policy, |_| true, End::Released);
+                    prop_assert_eq!(again, Err(No::Ended(End::Confirmed)));
+                    let timeless = matches!(seen.standing(), Standing::Live(Phase::InReview))
+                        || (review && matches!(seen.standing(), Standing::Live(Phase::PaymentPending)));
+                    prop_assert!(timeless || seen.deadline(now) > now);
+                    ended += 1;
+                }
+                if let Ok(next) = seen.expire(generation, now, policy) {
+                    prop_assert_eq!(seen.generation(), generation);
+                    prop_assert!(seen.deadline(now) <= now || seen.standing() == Standing::Overdue);
+                    prop_assert!(next.standing() == Standing::Expiring
+                        || next.standing() == Standing::Live(Phase::InReview));
+                    prop_assert!(seen.end(generation, now, PendingPolicy::Release, |_| true, End::Confirmed).is_err());
+                    expired += 1;
+                }
             }
-            if let Ok(next) = seen.expire(generation, now, policy) {
-                prop_assert!(seen.deadline(now) <= now || seen.standing() == Standing::Overdue);
-                prop_assert!(next.standing() == Standing::Expiring
-                    || next.standing() == Standing::Live(Phase::InReview));
-                prop_assert!(seen.end(generation, now, PendingPolicy::Release, |_| true, End::Confirmed).is_err());
-            }
+            prop_assert!(ended > 0 && expired > 0, "{} ended, {} expired", ended, expired);
         }
     }
 }
