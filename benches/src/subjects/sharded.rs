@@ -10,6 +10,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher;
+use std::marker::PhantomData;
 
 use crossbeam::utils::CachePadded;
 use foldhash::fast::{FixedState, RandomState};
@@ -37,7 +38,7 @@ struct Held {
 
 /// What stands under one lock.
 #[derive(Debug)]
-struct Shard {
+pub struct Shard {
     /// Names of lines, of P-str.
     index: HashMap<Box<str>, u32, RandomState>,
     /// Numbers of lines, of P-int.
@@ -145,11 +146,54 @@ impl Shards {
     }
 }
 
-/// P-int: a line is a number; its low bits say the shard, a map under the shard's lock the place there.
-#[derive(Debug)]
-pub struct PInt(Shards);
+/// How a number leads to a line's place in its shard.
+pub trait Place: std::fmt::Debug + Send + Sync + 'static {
+    /// Remembers where a line is.
+    fn note(shard: &mut Shard, line: u32, place: u32);
+    /// Where it is.
+    fn find(shard: &Shard, line: u32) -> Option<u32>;
+}
 
-impl Subject for PInt {
+/// By a map: any number.
+#[derive(Debug)]
+pub struct Any;
+
+/// By the rest of a small number.
+#[derive(Debug)]
+pub struct Small;
+
+impl Place for Any {
+    fn note(shard: &mut Shard, line: u32, place: u32) {
+        shard.numbers.insert(line, place);
+    }
+
+    #[inline]
+    fn find(shard: &Shard, line: u32) -> Option<u32> {
+        shard.numbers.get(&line).copied()
+    }
+}
+
+impl Place for Small {
+    fn note(_shard: &mut Shard, line: u32, place: u32) {
+        debug_assert_eq!(line >> SHARD_BITS, place);
+    }
+
+    #[inline]
+    fn find(_shard: &Shard, line: u32) -> Option<u32> {
+        Some(line >> SHARD_BITS)
+    }
+}
+
+/// A line is a number; its low bits say the shard.
+#[derive(Debug)]
+pub struct Numbered<P>(Shards, PhantomData<P>);
+
+/// P-int.
+pub type PInt = Numbered<Any>;
+/// P-int, dense.
+pub type PDense = Numbered<Small>;
+
+impl<P: Place> Subject for Numbered<P> {
     type Asked = u32;
     type Keys = Vec<u32>;
     type Ttl = u64;
@@ -161,9 +205,9 @@ impl Subject for PInt {
             let mut shard = shards.of(line as u64).lock();
             let place = shard.lines.len() as u32;
             shard.lines.push(State { available: shop.stock, reserved: 0 });
-            shard.numbers.insert(line as u32, place);
+            P::note(&mut shard, line as u32, place);
         }
-        Self(shards)
+        Self(shards, PhantomData)
     }
 
     fn keys(&self, names: &Names, sequence: &[u32]) -> Vec<u32> {
@@ -178,7 +222,7 @@ impl Subject for PInt {
     fn reserve(&self, line: &u32, ttl_ms: u64) -> Option<u64> {
         let deadline = self.0.tick.now() + ttl_ms;
         let mut shard = self.0.of((*line).into()).lock();
-        let place = *shard.numbers.get(line)?;
+        let place = P::find(&shard, *line)?;
         shard.take(place, deadline)
     }
 
@@ -195,68 +239,7 @@ impl Subject for PInt {
     #[inline]
     fn available(&self, line: &u32) -> u64 {
         let shard = self.0.of((*line).into()).lock();
-        shard.numbers.get(line).map_or(0, |place| shard.lines[*place as usize].available.into())
-    }
-
-    fn set_now(&self, now_ms: u64) {
-        self.0.tick.set(now_ms);
-    }
-
-    fn expire(&self) -> Expired {
-        self.0.expire()
-    }
-
-    fn totals(&self) -> Totals {
-        self.0.totals()
-    }
-}
-
-/// P-int, dense: a line is a small number; its low bits say the shard, the rest the place there.
-#[derive(Debug)]
-pub struct PDense(Shards);
-
-impl Subject for PDense {
-    type Asked = u32;
-    type Keys = Vec<u32>;
-    type Ttl = u64;
-    type Hold = u64;
-
-    fn open(shop: &Shop<'_>) -> Self {
-        let shards = Shards::new();
-        for line in 0..shop.names.lines() {
-            let state = State { available: shop.stock, reserved: 0 };
-            shards.of(line as u64).lock().lines.push(state);
-        }
-        Self(shards)
-    }
-
-    fn keys(&self, names: &Names, sequence: &[u32]) -> Vec<u32> {
-        ById::keys(names, sequence)
-    }
-
-    fn ttl(ttl_ms: u64) -> u64 {
-        ttl_ms
-    }
-
-    #[inline]
-    fn reserve(&self, line: &u32, ttl_ms: u64) -> Option<u64> {
-        let deadline = self.0.tick.now() + ttl_ms;
-        self.0.of((*line).into()).lock().take(line >> SHARD_BITS, deadline)
-    }
-
-    #[inline]
-    fn confirm(&self, hold: u64) -> bool {
-        self.0.confirm(hold)
-    }
-
-    #[inline]
-    fn release(&self, hold: u64) -> bool {
-        self.0.release(hold)
-    }
-
-    #[inline]
-    fn available(&self, line: &u32) -> u64 {
-        self.0.of((*line).into()).lock().lines[(line >> SHARD_BITS) as usize].available.into()
+        P::find(&shard, *line).map_or(0, |place| shard.lines[place as usize].available.into())
     }
 
     fn set_now(&self, now_ms: u64) {
