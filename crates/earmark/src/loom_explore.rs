@@ -55,3 +55,15 @@ pub(crate) fn explore(
     }
     assert_eq!(seen.len(), outcomes.len(), "{name}: an outcome that is not listed: {seen:?}");
 }
+
+/// Runs both at once on a world that they share, and returns what they said.
+pub(crate) fn race<W: 'static, A: 'static, B>(
+    world: &loom::sync::Arc<W>,
+    one: impl FnOnce(&W) -> A + 'static,
+    two: impl FnOnce(&W) -> B,
+) -> (A, B) {
+    let shared = loom::sync::Arc::clone(world);
+    let one = loom::thread::spawn(move || one(&shared));
+    let two = two(world);
+    (one.join().unwrap(), two)
+}

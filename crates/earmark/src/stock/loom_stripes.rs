@@ -1,11 +1,10 @@
 //! Stripes under every interleaving: two lanes, one or two lines.
 
 use loom::sync::Arc;
-use loom::thread;
 
 use super::counter::{Counter, Refused};
 use super::stripes::Stripes;
-use crate::loom_explore::explore;
+use crate::loom_explore::{explore, race};
 
 /// To the end takes over a minute: this many preemptions.
 const THREE: Option<usize> = Some(3);
@@ -84,18 +83,6 @@ enum Reserved {
     Yes,
     Refused,
     Contended,
-}
-
-/// Runs both at once and returns what they said.
-fn race<A: 'static, B>(
-    world: &Arc<World>,
-    one: impl FnOnce(&World) -> A + 'static,
-    two: impl FnOnce(&World) -> B,
-) -> (A, B) {
-    let shared = Arc::clone(world);
-    let one = thread::spawn(move || one(&shared));
-    let two = two(world);
-    (one.join().unwrap(), two)
 }
 
 /// The last unit lies in the stripe of another lane, all through the refusal.

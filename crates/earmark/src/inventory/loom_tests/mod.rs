@@ -14,8 +14,8 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use loom::sync::Arc;
-use loom::thread;
 
+use crate::loom_explore::race;
 use crate::sync::apart;
 use crate::sync::atomic::{
     AtomicU64,
@@ -136,16 +136,4 @@ impl World {
     fn sold_out(&self) -> ReserveError {
         ReserveError::OutOfStock { line: self.lines[0], asked: Quantity::ONE }
     }
-}
-
-/// Runs both at once and returns what they said.
-fn race<A: 'static, B>(
-    world: &Arc<World>,
-    one: impl FnOnce(&World) -> A + 'static,
-    two: impl FnOnce(&World) -> B,
-) -> (A, B) {
-    let shared = Arc::clone(world);
-    let one = thread::spawn(move || one(&shared));
-    let two = two(world);
-    (one.join().unwrap(), two)
 }
