@@ -4,8 +4,8 @@
 //! lane:  page 7, free 0b0110...   takes a bit at a time; one compare-exchange a reservation, or, where
 //!                                 the lane is the thread's own, a plain store
 //!        page 6, back 0b1001...   own lanes only: slots that ended here, given back to their page together
-//! page:  free 0b1000...           slots given back since the page was last taken
-//! reusable: {3, 9, ...}           pages with at least PAGE_REUSE_MIN given back
+//!        reusable: {3, 9, ...}    pages that it took last, and that have at least PAGE_REUSE_MIN given back
+//! page:  home, free 0b1000...     the lane that took it last; slots given back since
 //! ```
 //!
 //! A page is handed out again only when a good part of it is free, so that a lane walks through memory
@@ -15,7 +15,9 @@
 //! **R4** A slot is given to one claimer until it is given back: each bit is taken by one successful
 //! compare-exchange or swap.
 //! **R5** A page on which a slot ended within the retention is not handed out unless more than `ended`
-//! slots wait: so long is an end remembered (P2). Then, of a few pages, the one that ended first.
+//! slots wait: so long is an end remembered (P2). Then, of a few pages, the one that ended first. A lane goes
+//! through its own pages first, which are in its core's cache: one that another core has written costs as much as
+//! all 32 reservations on it.
 //! **R7** Slots on their way from a page to a lane are nobody's to count. Who is refused looks again while any
 //! were, a bounded time: a thread stopped there keeps up to a page from others.
 //! **R8** A lane of a thread's own is written by that thread alone: what it takes and gives back there needs no
@@ -24,14 +26,14 @@
 //! estimate does not tell; beyond `COUNTED_PAGES` the estimate alone does, and it leaves out up to
 //! `PAGE_REUSE_MIN − 1` slots of each page.
 
+mod reuse;
 #[cfg(all(test, not(earmark_loom)))]
 mod tests;
 mod young;
 
-use std::ops::ControlFlow;
-
 use crossbeam::utils::CachePadded;
 
+use self::reuse::{Moved, Moving};
 use super::slot::Slot;
 use crate::lane::{Lane, Lanes};
 use crate::marks::Marks;
@@ -62,8 +64,6 @@ const COUNTED_PAGES: usize = if cfg!(earmark_loom) { 0 } else { 1 << 14 };
 const SPARE_PAGES: usize = if cfg!(earmark_loom) { 0 } else { 1 << 18 };
 /// One turn of the upper half of `headroom`.
 const HEADROOM_TURN: u64 = 1 << 32;
-/// Pages that are looked at for one whose retention is over.
-const CANDIDATES: usize = 8;
 const MASK_BITS: u32 = 32;
 const MASK_FULL: u64 = (1 << PAGE_LEN) - 1;
 const _: () = assert!(PAGE_LEN <= MASK_BITS as usize);
@@ -72,6 +72,7 @@ const _: () = assert!(PAGE_LEN <= MASK_BITS as usize);
 /// meet at most where one page ends and the next begins; lines of their own for each would cost a twentieth more.
 #[derive(Debug)]
 struct Page {
+    /// The lane that took it last above, slots given back since below.
     free: AtomicU64,
     /// A bit for each slot that the nursery has not looked at yet.
     young: AtomicU64,
@@ -103,8 +104,12 @@ struct LanePages {
     back: AtomicU64,
     /// When the last of them ended.
     back_ended_at: Hint,
-    /// Where the search for a reusable page goes on.
+    /// Pages that this lane took last and that are worth handing out again.
+    reusable: Marks,
+    /// Where the search for one goes on.
     cursor: Hint,
+    /// When no other lane had one whose retention was over.
+    none_elsewhere: Hint,
     /// Pages that a thread began to move into the lane, and that arrived or went back (R7).
     moves_begun: Hint,
     moves_done: Hint,
@@ -115,10 +120,9 @@ struct LanePages {
 #[derive(Debug)]
 pub(crate) struct Slab {
     pages: Paged<Page, BLOCK_LEN>,
-    reusable: Marks,
     /// Pages in which slots are marked as young (R9).
     young_pages: Marks,
-    /// Slots that wait in `reusable`, in whole groups of `PAGE_REUSE_MIN`.
+    /// Slots that wait in the lanes' `reusable`, in whole groups of `PAGE_REUSE_MIN`.
     waiting: Hint,
     /// Slots whose reservation expired and is still remembered.
     parked: Hint,
@@ -163,16 +167,23 @@ impl Sizes {
 
 impl Slab {
     pub(crate) fn new(sizes: Sizes) -> Self {
-        let lane = || {
-            let (word, back) = (apart(0), apart(0));
-            let hint = || Hint::new(0);
-            let (cursor, untold, moves_begun, moves_done) = (hint(), hint(), hint(), hint());
-            CachePadded::new(LanePages { word, back, back_ended_at: hint(), cursor, moves_begun, moves_done, untold })
-        };
         let pages_max = sizes.pages();
+        let lane = || {
+            let hint = || Hint::new(0);
+            CachePadded::new(LanePages {
+                word: apart(0),
+                back: apart(0),
+                back_ended_at: hint(),
+                reusable: Marks::new(pages_max),
+                cursor: hint(),
+                none_elsewhere: Hint::new(reuse::NEVER),
+                moves_begun: hint(),
+                moves_done: hint(),
+                untold: hint(),
+            })
+        };
         Self {
             pages: Paged::new(pages_max, Page::new),
-            reusable: Marks::new(pages_max),
             young_pages: Marks::new(pages_max),
             waiting: Hint::new(0),
             parked: Hint::new(0),
@@ -221,12 +232,12 @@ impl Slab {
     #[inline(always)]
     pub(crate) fn take(&self, lane: Lane, now: u64) -> Option<Taken<'_>> {
         let pages = self.pages_of.get(self.lanes.index(lane))?;
-        let Lane::Own(_) = lane else { return self.take_shared(pages, now) };
+        let Lane::Own(_) = lane else { return self.take_shared(lane, pages, now) };
         // ORDERING: Relaxed throughout: this thread alone writes the word (R8); what it leads to was acquired
         // with the page.
         let mut seen = pages.word.load(Relaxed);
         if seen & MASK_FULL == 0 {
-            seen = self.refill(pages, now)?;
+            seen = self.refill(lane, pages, now)?;
         }
         let bit = seen & seen.wrapping_neg();
         // ORDERING: Release: a pass that sees a later page here sees the marks in earlier ones (R9).
@@ -237,9 +248,9 @@ impl Slab {
     /// The next page for an own lane, as a word.
     #[cold]
     #[inline(never)]
-    fn refill(&self, pages: &LanePages, now: u64) -> Option<u64> {
+    fn refill(&self, lane: Lane, pages: &LanePages, now: u64) -> Option<u64> {
         self.flush(pages);
-        let Moved { page, free, move_of: _moving } = self.take_page(pages, true, now)?;
+        let Moved { page, free, move_of: _moving } = self.take_page(lane, now)?;
         // All of it is used in a moment: waiting for its lines of memory together is waiting once.
         for slot in &self.pages.get(page as usize)?.slots {
             slot.touch();
@@ -261,15 +272,15 @@ impl Slab {
     }
 
     #[inline(never)]
-    fn take_shared(&self, lane: &LanePages, now: u64) -> Option<Taken<'_>> {
-        let mut seen = lane.word.load(Acquire);
+    fn take_shared(&self, lane: Lane, pages: &LanePages, now: u64) -> Option<Taken<'_>> {
+        let mut seen = pages.word.load(Acquire);
         loop {
             let mask = seen & MASK_FULL;
             if mask == 0 {
-                let Moved { page, free, move_of: _moving } = self.take_page(lane, false, now)?;
+                let Moved { page, free, move_of: _moving } = self.take_page(lane, now)?;
                 // ORDERING: AcqRel; the bits were taken with Acquire from those who gave them back, and
                 // threads that share the lane get them through this word.
-                match lane.word.compare_exchange(seen, page << MASK_BITS | free, AcqRel, Acquire) {
+                match pages.word.compare_exchange(seen, page << MASK_BITS | free, AcqRel, Acquire) {
                     Ok(_) => seen = page << MASK_BITS | free,
                     Err(newer) => {
                         self.give_bits(None, page as usize, free); // a thread of the same lane was faster
@@ -280,10 +291,10 @@ impl Slab {
             }
             let bit = mask & mask.wrapping_neg();
             if on(Break::PageBlind) {
-                lane.word.store(seen & !bit, Release);
+                pages.word.store(seen & !bit, Release);
                 return self.slot_of(seen, bit, true);
             }
-            match lane.word.compare_exchange_weak(seen, seen & !bit, AcqRel, Acquire) {
+            match pages.word.compare_exchange_weak(seen, seen & !bit, AcqRel, Acquire) {
                 Ok(_) => return self.slot_of(seen, bit, true),
                 Err(newer) => seen = newer,
             }
@@ -430,14 +441,18 @@ impl Slab {
         let Some(head) = self.pages.get(page) else { return };
         // ORDERING: Release pairs with the swap in `take_page`: the next claimer sees the state that
         // its generation goes on from.
-        let before = head.free.fetch_or(bits, if on(Break::FreeRelaxed) { Relaxed } else { AcqRel });
+        let seen = head.free.fetch_or(bits, if on(Break::FreeRelaxed) { Relaxed } else { AcqRel });
+        let (home, before) = ((seen >> MASK_BITS) as usize, seen & MASK_FULL);
         let after = before | bits;
         let more = groups(after) - groups(before);
         if more > 0 {
             self.note_waiting(own, more);
         }
         if groups(before) == 0 && more > 0 {
-            self.reusable.set(page);
+            // Another home meanwhile is as good: whoever looks for a page looks in all of them.
+            if let Some(home) = self.pages_of.get(home) {
+                home.reusable.set(page);
+            }
         }
     }
 
@@ -494,86 +509,13 @@ impl Slab {
     }
 
     fn count_in_use(&self, pages: usize) -> u64 {
-        let in_page = |page| self.pages.get(page).map_or(0, |head: &Page| head.free.load(Relaxed).count_ones());
+        let in_page =
+            |page| self.pages.get(page).map_or(0, |head: &Page| (head.free.load(Relaxed) & MASK_FULL).count_ones());
         let in_pages: u64 = (0..pages).map(|page| u64::from(in_page(page))).sum();
         let count = |word: &AtomicU64| u64::from((word.load(Relaxed) & MASK_FULL).count_ones());
         let in_lanes: u64 = self.pages_of.iter().map(|lane| count(&lane.word) + count(&lane.back)).sum();
         let idle = in_pages + in_lanes + self.parked.load(Relaxed) + self.retired.load(Relaxed);
         ((pages * PAGE_LEN) as u64).saturating_sub(idle)
-    }
-
-    #[cold]
-    fn take_page<'a>(&'a self, lane: &'a LanePages, own: bool, now: u64) -> Option<Moved<'a>> {
-        if !self.has_room() {
-            return None; // R6
-        }
-        let crowded = self.is_crowded();
-        if let Some(taken) = self.take_reusable(lane, own, now, crowded) {
-            return Some(taken);
-        }
-        if (self.fresh.load(Relaxed) as usize) < self.pages_max {
-            let moving = self.begin_move(lane);
-            let page = self.fresh.fetch_add(1, AcqRel);
-            if (page as usize) < self.pages_max {
-                self.pages.grow(page as usize)?;
-                return Some(Moved { page, free: MASK_FULL, move_of: moving });
-            }
-        }
-        self.take_reusable(lane, own, now, true) // no room to grow: forget early rather than refuse
-    }
-
-    /// One of the next few pages: the first whose retention is over; else, to forget early, the one
-    /// that ended first (R5).
-    fn take_reusable<'a>(&self, lane: &'a LanePages, own: bool, now: u64, forget_early: bool) -> Option<Moved<'a>> {
-        loop {
-            let from = lane.cursor.load(Relaxed) as usize;
-            let mut chosen: Option<(u64, usize)> = None;
-            let mut next = from;
-            let mut seen = 0;
-            self.reusable.look_at(from, |page| {
-                let Some(head) = self.pages.get(page) else { return ControlFlow::Continue(()) };
-                let ended_at = head.ended_at.load(Relaxed);
-                next = page + 1;
-                if ended_at.saturating_add(self.sizes.retention_ms) <= now {
-                    chosen = Some((ended_at, page));
-                    return ControlFlow::Break(());
-                }
-                if forget_early && chosen.is_none_or(|(first, _)| ended_at < first) {
-                    chosen = Some((ended_at, page));
-                }
-                seen += 1;
-                if seen < CANDIDATES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            });
-            lane.cursor.store(next as u64, Relaxed);
-            let (_, page) = chosen?;
-            let moving = self.begin_move(lane);
-            if !self.reusable.take(page) {
-                continue; // another lane was faster
-            }
-            let free = self.pages.get(page)?.free.swap(0, AcqRel);
-            self.note_waiting(own.then_some(lane), groups(free).wrapping_neg());
-            if free != 0 {
-                return Some(Moved { page: page as u64, free, move_of: moving });
-            }
-        }
-    }
-}
-
-/// A page's free slots, on their way into a lane.
-#[derive(Debug)]
-struct Moved<'a> {
-    page: u64,
-    free: u64,
-    move_of: Moving<'a>,
-}
-
-/// A move; done when it is dropped.
-#[derive(Debug)]
-struct Moving<'a>(&'a Hint);
-
-impl Drop for Moving<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, AcqRel);
     }
 }
 

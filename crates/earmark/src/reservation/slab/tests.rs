@@ -77,7 +77,7 @@ fn r7_who_is_refused_waits_for_what_is_on_its_way() {
         place.abandon(place.claim(5));
         slab.give_back(SHARED, slot, 0);
     }
-    let stopped = slab.take_page(&slab.pages_of[shared], false, 0).unwrap(); // all 32 are on their way to lane 0
+    let stopped = slab.take_page(SHARED, 0).unwrap(); // all 32 are on their way to lane 0
     assert!(stopped.free.count_ones() == 32 && slab.take(Lane::Shared(1), 0).is_none(), "they count as in use");
     let (page, free, mut moving) = (stopped.page as usize, stopped.free, Some(stopped.move_of));
     let mut waits = 0;
@@ -90,7 +90,7 @@ fn r7_who_is_refused_waits_for_what_is_on_its_way() {
         true
     });
     assert_eq!((taken.is_some(), waits), (true, 3));
-    let _all = slab.take_page(&slab.pages_of[shared], false, 0);
+    let _all = slab.take_page(SHARED, 0);
     assert!(slab.take_patiently(SHARED, 0, || false).is_none(), "the wait is bounded");
 }
 
