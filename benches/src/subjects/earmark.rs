@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use earmark::{
-    Advanced, Cause, Clock, Driver, Inventory, InventoryBuilder, Key, LineSpec, ManualClock, Owner, Quantity,
-    ReservationId, ReserveRequest, StockId, SystemClock, Timestamp, Ttl,
+    Advanced, Cause, Clock, Driver, Inventory, InventoryBuilder, Key, LineSpec, LoopDriver, ManualClock, Owner,
+    Quantity, ReservationId, ReserveRequest, StockId, SystemClock, Timestamp, Ttl,
 };
 
 use super::{Expired, Shop, Subject, Totals};
@@ -113,10 +113,11 @@ impl Ask for Name {
     }
 }
 
-/// In virtual time, asked by `A`.
+/// In virtual time that a loop of the workload drives, asked by `A`.
 #[derive(Debug)]
 pub struct Earmark<A> {
-    inventory: Inventory,
+    inventory: Arc<Inventory>,
+    driver: LoopDriver,
     lines: Vec<StockId>,
     clock: ManualClock,
     by: PhantomData<A>,
@@ -130,9 +131,9 @@ impl<A: Ask> Subject for Earmark<A> {
 
     fn open(shop: &Shop<'_>) -> Self {
         let clock = ManualClock::default();
-        let inventory = room(shop).clock(clock.clone()).build().expect("settings are in bounds");
-        let lines = fill(&inventory, shop);
-        Self { inventory, lines, clock, by: PhantomData }
+        let inventory = Arc::new(room(shop).clock(clock.clone()).build().expect("settings are in bounds"));
+        let (lines, driver) = (fill(&inventory, shop), LoopDriver::new(Arc::clone(&inventory)));
+        Self { inventory, driver, lines, clock, by: PhantomData }
     }
 
     fn keys(&self, names: &Names, sequence: &[u32]) -> A::Keys {
@@ -168,7 +169,7 @@ impl<A: Ask> Subject for Earmark<A> {
     }
 
     fn expire(&self) -> Expired {
-        expired(self.inventory.advance(self.clock.now()))
+        expired(self.driver.advance(self.clock.now()))
     }
 
     fn totals(&self) -> Totals {
@@ -193,9 +194,9 @@ impl Subject for Owned {
         let clock = ManualClock::default();
         let owners = shop.room.div_ceil(EACH_OWNER as usize);
         let builder = room(shop).owners_max(owners.max(ROOM_MIN)).keys_max(shop.room.max(ROOM_MIN));
-        let inventory = builder.clock(clock.clone()).build().expect("settings are in bounds");
-        let lines = fill(&inventory, shop);
-        Self { inner: Earmark { inventory, lines, clock, by: PhantomData }, made: AtomicU64::new(0) }
+        let inventory = Arc::new(builder.clock(clock.clone()).build().expect("settings are in bounds"));
+        let (lines, driver) = (fill(&inventory, shop), LoopDriver::new(Arc::clone(&inventory)));
+        Self { inner: Earmark { inventory, driver, lines, clock, by: PhantomData }, made: AtomicU64::new(0) }
     }
 
     fn keys(&self, names: &Names, sequence: &[u32]) -> Vec<StockId> {

@@ -35,6 +35,9 @@ const TTL_REAL_MS: u64 = 12 * TTL_MS;
 pub const PLENTY: u32 = 1_000_000_000;
 /// Reservations that live meanwhile in W1b, over all threads.
 pub const STANDING: usize = 1_000_000;
+/// How often each of them is replaced in a run. Even so a quarter of what a run made still lives when time moves on,
+/// and is looked at again and again: at the pace of any subject none would be as old as the nursery by then.
+const TURNS: usize = 4;
 /// Virtual time that passes after each run: whatever is young is looked at after 2 to 4 s.
 const PAST_NURSERY_MS: u64 = 4_001;
 /// One of so many pairs ends by release.
@@ -158,10 +161,10 @@ impl<S: Subject> Bench<S> {
         self.settle(crew);
     }
 
-    /// Operations of each thread in a run. W1b: every reservation that lives is replaced once.
+    /// Operations of each thread in a run.
     fn ops(&self) -> usize {
         match self.work {
-            Work::Standing => STANDING / self.lanes.len(),
+            Work::Standing => TURNS * STANDING / self.lanes.len(),
             _ => self.ops.unwrap_or(FIRST_OPS),
         }
     }

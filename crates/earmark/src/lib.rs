@@ -52,7 +52,7 @@
 //! | lines and their books | [`Inventory::declare`], [`receive`](Inventory::receive), [`adjust`](Inventory::adjust), [`ship`](Inventory::ship), [`LineSpec`], [`Cause`], [`Levels`] |
 //! | reserving | [`Inventory::reserve`], [`reserve_with`](Inventory::reserve_with) with a [`ReserveRequest`] (carts, owners, keys), [`Guard`], [`OwnedGuard`] |
 //! | ends and phases | [`Inventory::confirm`], [`release`](Inventory::release), [`extend`](Inventory::extend), [`begin_payment`](Inventory::begin_payment), [`confirm_or_reacquire`](Inventory::confirm_or_reacquire) |
-//! | time | [`Clock`], [`ManualClock`], [`Driver`], [`Inventory::advance`] |
+//! | time | [`Clock`], [`ManualClock`], [`Driver`], [`LoopDriver`], [`Inventory::advance`] |
 //! | looking | [`Inventory::available`], [`levels`](Inventory::levels), [`get`](Inventory::get), [`counts`](Inventory::counts), [`usage`](Inventory::usage), [`verify`](Inventory::verify) |
 //! | settings and their bounds | [`InventoryBuilder`] |
 //! | refusals | [`ReserveError`], [`ConfirmError`], and an enum for each other operation |
@@ -95,7 +95,7 @@ pub use error::{
 pub use inventory::TokioDriver;
 pub use inventory::{
     Advanced, Cause, Channel, ChannelCounts, CloseMode, CloseReport, Count, Counts, Difference, Driver, DriverReport,
-    Filter, Guard, Inventory, InventoryBuilder, Item, Key, Late, Levels, OwnedGuard, Owner, Reservation,
+    Filter, Guard, Inventory, InventoryBuilder, Item, Key, Late, Levels, LoopDriver, OwnedGuard, Owner, Reservation,
     ReserveRequest, Reserved, Resolution, Shortage, Snapshot, State, Usage, Verification,
 };
 pub use quantity::{Quantity, QuantityError, UNITS_MAX};

@@ -9,7 +9,8 @@ use std::sync::atomic::{
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::Inventory;
+use super::{Advanced, Inventory};
+use crate::clock::Timestamp;
 
 /// The shortest and longest pause between two sweeps of a driver.
 pub(super) const PERIOD_MIN: Duration = Duration::from_millis(1);
@@ -124,6 +125,80 @@ impl Drop for Driver {
     }
 }
 
+/// A loop of your own that drives: while it lives the tick is trusted, as beside a [`Driver`], without a thread.
+///
+/// For an event loop, a frame, a simulation that comes by anyway. It promises to call [`sweep`](Self::sweep) or
+/// [`advance`](Self::advance) at least twice in each `time_slack`, every millisecond or two if units are to be back at
+/// once; a loop that is held up is a driver that starves ([`docs::time`](crate::docs::time)).
+///
+/// ```
+/// # use earmark::*;
+/// use std::sync::Arc;
+/// let clock = ManualClock::default();
+/// let inventory = Arc::new(Inventory::builder().clock(clock.clone()).build()?);
+/// # let tee = inventory.declare(LineSpec::new("TEE"))?;
+/// # inventory.receive(tee, Quantity::ONE, &Cause::none())?;
+/// let mut driver = LoopDriver::new(Arc::clone(&inventory));
+/// let _forgotten = inventory.reserve(tee, Quantity::ONE, Ttl::millis(50)?)?.detach();
+/// for frame in 1..=10 {
+///     clock.set(Timestamp::from_millis(16 * frame));
+///     let _ = driver.sweep();
+///     assert_eq!(inventory.available(tee)?, u32::from(frame >= 4)); // 64 ms
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct LoopDriver(Attached);
+
+impl LoopDriver {
+    /// Drives this inventory until it is dropped.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::sync::Arc;
+    /// # let inventory = Arc::new(Inventory::new());
+    /// let driver = LoopDriver::new(Arc::clone(&inventory));
+    /// drop(driver); // from here on calls read the clock
+    /// assert_eq!(Arc::strong_count(&inventory), 1);
+    /// ```
+    #[must_use]
+    pub fn new(inventory: Arc<Inventory>) -> Self {
+        Self(Attached::new(inventory))
+    }
+
+    /// [`Inventory::sweep`]: reads the clock, moves the tick to it, and ends what is due.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::sync::Arc;
+    /// # let inventory = Arc::new(Inventory::new());
+    /// let mut driver = LoopDriver::new(inventory);
+    /// assert!(driver.sweep().complete);
+    /// ```
+    ///
+    /// # Panics
+    /// Where the clock does. Until a sweep has succeeded again the tick is not trusted.
+    pub fn sweep(&mut self) -> Advanced {
+        self.0.count(false); // put right below, or left so by a clock that panics
+        let advanced = self.0.inventory.sweep();
+        self.0.count(true);
+        advanced
+    }
+
+    /// [`Inventory::advance`]: moves the tick to a time that you read from the inventory's clock, and ends what is due.
+    ///
+    /// ```
+    /// # use earmark::*;
+    /// # use std::sync::Arc;
+    /// # let inventory = Arc::new(Inventory::new());
+    /// let driver = LoopDriver::new(Arc::clone(&inventory));
+    /// assert!(driver.advance(inventory.now()).complete);
+    /// ```
+    pub fn advance(&self, now: Timestamp) -> Advanced {
+        self.0.inventory.advance(now)
+    }
+}
+
 /// A tick is trusted up to `time_slack` before a deadline (T2), so it must move more often than that.
 pub(super) fn period_for(inventory: &Inventory, period: Duration) -> Duration {
     let slack = inventory.settings.time_slack;
@@ -205,6 +280,27 @@ mod tests {
             }
             self.0.now()
         }
+    }
+
+    #[test]
+    fn a_loop_that_drives_is_trusted_until_it_is_gone_or_its_clock_panics() {
+        let clock = Arc::new(Bombs(ManualClock::default(), Default::default()));
+        let inventory = Arc::new(Inventory::builder().clock(Arc::clone(&clock)).build().unwrap());
+        let ahead = 60_000;
+        assert!(!inventory.time.trusted_before(ahead));
+        let mut driver = LoopDriver::new(Arc::clone(&inventory));
+        assert!(inventory.time.trusted_before(ahead));
+        let bomb = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| driver.sweep()));
+        std::mem::forget(bomb.unwrap_err());
+        assert!(!inventory.time.trusted_before(ahead), "its clock panicked");
+        assert!(driver.sweep().complete);
+        assert!(inventory.time.trusted_before(ahead));
+        clock.0.set(Timestamp::from_millis(59_500));
+        let _ = driver.advance(clock.0.now());
+        assert!(!inventory.time.trusted_before(ahead), "within the slack");
+        assert!(inventory.time.trusted_before(2 * ahead));
+        drop(driver);
+        assert!(!inventory.time.trusted_before(2 * ahead));
     }
 
     #[test]

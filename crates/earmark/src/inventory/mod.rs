@@ -69,7 +69,7 @@ pub use audit::{Difference, Usage, Verification};
 pub use builder::InventoryBuilder;
 pub use cause::{Cause, Count};
 pub use close::{CloseMode, CloseReport};
-pub use driver::{Driver, DriverReport};
+pub use driver::{Driver, DriverReport, LoopDriver};
 pub use facts::Counts;
 pub use guard::{Guard, OwnedGuard};
 pub use late::Late;
