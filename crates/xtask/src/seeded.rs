@@ -155,7 +155,7 @@ pub(crate) const BREAKS: &[Break] = &[
         bug: "the wheel is off by one level where it wraps",
         red: &[engine(
             "lib",
-            "wheel::ring::tests::w1_w2_w5_every_entry_fires_at_its_deadline",
+            "wheel::ring::tests::w1_w2_w5_w7_every_entry_fires_at_its_deadline",
             "deadlines.iter().zip(&fired)",
         )],
     },
@@ -330,6 +330,11 @@ pub(crate) const BREAKS: &[Break] = &[
         name: "L_sift_late",
         bug: "what lives goes back into the ring a tick after its deadline",
         red: &[engine("lib", MODEL_LONG, A_STEP)],
+    },
+    Break {
+        name: "L_place_lost",
+        bug: "whatever comes out of a bucket of a higher circle is looked at",
+        red: &[engine("lib", "wheel::ring::tests::w1_w2_w5_w7_every_entry_fires_at_its_deadline", "W7: looked at")],
     },
     Break {
         name: "L_owner_blind",

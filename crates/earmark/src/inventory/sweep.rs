@@ -22,7 +22,7 @@ use crate::reservation::state::{No, Plainly, Snapshot, Standing};
 use crate::seeded::{Break, Step, on, step};
 use crate::sku::StockId;
 use crate::sync::Mutex;
-use crate::wheel::{Budget, Judge, Look, Sweep, Swept};
+use crate::wheel::{Budget, Judge, Look, Stamp, Sweep, Swept};
 
 /// What a call does on behalf of everybody before it says `contended`.
 pub(super) const HELP: Budget = Budget { looks: 8_192, ends: 256, ahead: 0 };
@@ -343,12 +343,15 @@ impl Judge for Expiry<'_> {
         }
     }
 
-    fn look(&mut self, slot: u32, generation: Option<u32>, now: u64) -> Look {
+    fn look(&mut self, slot: u32, stamp: Option<Stamp>, now: u64) -> Look {
         let inventory = self.inventory;
         let policy = inventory.settings.pending_policy;
         let Some(place) = inventory.slab.get(slot) else { return Look::Gone };
         let seen = place.snapshot();
-        let generation = generation.unwrap_or(seen.generation());
+        let generation = seen.generation();
+        if stamp.is_some_and(|stamp| stamp != Stamp::of(generation)) {
+            return Look::Gone; // reused: the newcomer marked itself
+        }
         match seen.plainly(generation, now) {
             Plainly::Gone if !crate::seeded::any() => return Look::Gone,
             Plainly::Live { deadline } if !on(Break::OverdueLost) => {
@@ -412,10 +415,10 @@ impl Judge for Expiry<'_> {
         }
     }
 
-    fn deadline(&mut self, slot: u32, generation: u32, now: u64) -> Option<u64> {
+    fn deadline(&mut self, slot: u32, stamp: Stamp, now: u64) -> Option<u64> {
         let seen = self.inventory.slab.get(slot)?.snapshot();
         match seen.standing() {
-            _ if seen.generation() != generation => None,
+            _ if Stamp::of(seen.generation()) != stamp => None,
             Standing::Live(Phase::InReview) | Standing::Free | Standing::Expiring | Standing::Ended(_) => None,
             Standing::Live(_) | Standing::Claimed => Some(seen.deadline(now)),
             Standing::Changing | Standing::Overdue => Some(now), // whatever becomes of it

@@ -3,7 +3,7 @@
 use loom::sync::Arc;
 use loom::thread;
 
-use super::{Budget, Judge, Look, NURSERY_MS, PASS_MS, Wheel};
+use super::{Budget, Judge, Look, NURSERY_MS, PASS_MS, Stamp, Wheel};
 use crate::loom_explore::explore;
 use crate::nursery::{Flat, Nursery};
 use crate::sync::atomic::{
@@ -23,7 +23,7 @@ struct OneSlot {
 }
 
 impl Judge for OneSlot {
-    fn look(&mut self, _slot: u32, _generation: Option<u32>, now: u64) -> Look {
+    fn look(&mut self, _slot: u32, _stamp: Option<Stamp>, now: u64) -> Look {
         match self.deadline.load(Acquire) {
             0 => Look::Gone,
             deadline if deadline <= now => {
@@ -34,7 +34,7 @@ impl Judge for OneSlot {
         }
     }
 
-    fn deadline(&mut self, _slot: u32, _generation: u32, _now: u64) -> Option<u64> {
+    fn deadline(&mut self, _slot: u32, _stamp: Stamp, _now: u64) -> Option<u64> {
         let deadline = self.deadline.load(Acquire);
         (deadline != 0 && self.expired_at.is_none()).then_some(deadline)
     }

@@ -31,6 +31,7 @@ mod loom_tests;
 
 use std::ops::ControlFlow;
 
+pub(crate) use ring::Stamp;
 use ring::{Entry, Ring, Sifted};
 
 use crate::marks::{Marks, WORD};
@@ -49,6 +50,8 @@ const PASS_MS: u64 = NURSERY_MS / 2;
 
 /// Entries that are taken out of the ring together, to be foreseen.
 const TOGETHER: usize = 32;
+/// Entries that go on to lower circles at the price of one look: to move one is to copy eight bytes.
+const MOVES_A_LOOK: usize = 8;
 /// Entries that a sweep sifts if it put none into the ring itself.
 const SIFT_LOOKS: usize = 512;
 
@@ -80,17 +83,17 @@ pub(crate) trait Judge {
         let _ = (slots, due);
     }
 
-    /// Looks at a slot (only at this generation, if one is given) and ends it if its time is up.
-    fn look(&mut self, slot: u32, generation: Option<u32>, now: u64) -> Look;
+    /// Looks at a slot (only at a generation with this stamp, if one is given) and ends it if its time is up.
+    fn look(&mut self, slot: u32, stamp: Option<Stamp>, now: u64) -> Look;
 
     /// Whether an entry is still worth keeping, without ending anything: when it is due, or `None` if it has ended.
-    fn deadline(&mut self, slot: u32, generation: u32, now: u64) -> Option<u64>;
+    fn deadline(&mut self, slot: u32, stamp: Stamp, now: u64) -> Option<u64>;
 }
 
 /// How much one sweep may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Budget {
-    /// Slots looked at, at most (one word of marks more).
+    /// Slots looked at, at most (one word of marks more); moves within the ring count an eighth each.
     pub(crate) looks: usize,
     /// Reservations ended, at most (one word of marks more).
     pub(crate) ends: usize,
@@ -224,7 +227,7 @@ impl Sweep<'_> {
     /// Judges everything due at `now`, within the budget; what is left of it goes to the nursery pass, and to
     /// dropping what has ended from the ring (P10).
     pub(crate) fn run(&mut self, now: u64, budget: Budget, young: &impl Nursery, judge: &mut impl Judge) -> Swept {
-        let mut left = Left { budget, looked: 0, ended: 0, inserted: 0 };
+        let mut left = Left { budget, looked: 0, ended: 0, moved: 0, inserted: 0 };
         let due = if self.wheel.settled(now) { Due::Done } else { self.run_due(now, &mut left, young, judge) };
         let (mut complete, more) = (due == Due::Done, due == Due::More);
         if complete && budget.ahead > 0 {
@@ -243,7 +246,7 @@ impl Sweep<'_> {
             return;
         }
         let looks = left.budget.looks;
-        left.budget.looks = looks.min(left.looked + left.budget.ahead);
+        left.budget.looks = looks.min(left.spent() + left.budget.ahead);
         let _ = Self::pass(self.wheel, state, now, left, young, judge);
         left.budget.looks = looks;
         if !state.busy.is_empty() {
@@ -283,7 +286,7 @@ impl Sweep<'_> {
     /// may wait for the right to sweep.
     fn sift(&mut self, now: u64, left: &mut Left, judge: &mut impl Judge) {
         let ring = &mut self.state.ring;
-        let mut looks = left.budget.looks.saturating_sub(left.looked).min(SIFT_LOOKS).max(2 * left.inserted);
+        let mut looks = left.budget.looks.saturating_sub(left.spent()).min(SIFT_LOOKS).max(2 * left.inserted);
         let mut together = [Sifted::NONE; TOGETHER];
         while looks > 0 && ring.wants_sifting() {
             let mut len = 0;
@@ -293,11 +296,13 @@ impl Sweep<'_> {
                 len += 1;
             }
             let sifted = &together[..len];
-            judge.foresee(sifted.iter().map(|sifted| sifted.entry.slot), false);
+            judge.foresee(sifted.iter().map(|sifted| sifted.entry().slot), false);
             for &sifted in sifted {
-                let Sifted { entry, start, .. } = sifted;
-                match judge.deadline(entry.slot, entry.generation, now) {
-                    Some(deadline) if on(Break::SiftLate) => ring.insert(entry, (deadline + 1).max(start)),
+                let Entry { slot, stamp } = sifted.entry();
+                match judge.deadline(slot, stamp, now) {
+                    Some(deadline) if on(Break::SiftLate) => {
+                        ring.insert(sifted.entry(), (deadline + 1).max(sifted.start));
+                    }
                     Some(_) => ring.put_back(sifted), // W5
                     None => {}
                 }
@@ -329,19 +334,16 @@ impl Sweep<'_> {
         while state.ring.open_next(now) {
             let mut together = [Entry::NONE; TOGETHER];
             loop {
-                let mut len = 0;
-                while len < left.room().min(TOGETHER) {
-                    let Some(entry) = state.ring.pop() else { break };
-                    together[len] = entry;
-                    len += 1;
-                }
-                if len == 0 {
+                let room = left.room().min(TOGETHER);
+                let (len, moved) = state.ring.take_due(now, &mut together[..room], room * MOVES_A_LOOK);
+                if len + moved == 0 {
                     break;
                 }
+                left.moved += moved;
                 let entries = &together[..len];
                 judge.foresee(entries.iter().map(|entry| entry.slot), true);
-                for &Entry { slot, generation } in entries {
-                    left.settle(state, slot, judge.look(slot, Some(generation), now));
+                for &Entry { slot, stamp } in entries {
+                    left.settle(state, slot, judge.look(slot, Some(stamp), now));
                 }
                 left.check()?;
             }
@@ -430,6 +432,8 @@ struct Left {
     budget: Budget,
     looked: usize,
     ended: usize,
+    /// Entries that went to lower circles without a look.
+    moved: usize,
     /// Entries put into the ring.
     inserted: usize,
 }
@@ -442,7 +446,7 @@ impl Left {
             Look::Gone => {}
             Look::Ended => self.ended += 1,
             Look::Live { generation, deadline, .. } => {
-                state.ring.insert(Entry { slot, generation }, deadline);
+                state.ring.insert(Entry { slot, stamp: Stamp::of(generation) }, deadline);
                 self.inserted += 1;
             }
             Look::Busy => state.busy.push(slot),
@@ -451,12 +455,17 @@ impl Left {
 
     /// Looks that are left, at least one.
     fn room(&self) -> usize {
-        let looks = self.budget.looks.saturating_sub(self.looked);
+        let looks = self.budget.looks.saturating_sub(self.spent());
         looks.min(self.budget.ends.saturating_sub(self.ended)).max(1)
     }
 
+    /// Looks, and moves at their price in looks.
+    const fn spent(&self) -> usize {
+        self.looked + self.moved / MOVES_A_LOOK
+    }
+
     fn check(&self) -> ControlFlow<()> {
-        if self.looked >= self.budget.looks || self.ended >= self.budget.ends {
+        if self.spent() >= self.budget.looks || self.ended >= self.budget.ends {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
@@ -491,7 +500,7 @@ mod tests {
     }
 
     impl Judge for Slots {
-        fn look(&mut self, slot: u32, _generation: Option<u32>, now: u64) -> Look {
+        fn look(&mut self, slot: u32, _stamp: Option<Stamp>, now: u64) -> Look {
             match self.live.get(&slot) {
                 None => Look::Gone,
                 Some((deadline, _)) if *deadline <= now => {
@@ -503,7 +512,7 @@ mod tests {
             }
         }
 
-        fn deadline(&mut self, slot: u32, _generation: u32, _now: u64) -> Option<u64> {
+        fn deadline(&mut self, slot: u32, _stamp: Stamp, _now: u64) -> Option<u64> {
             self.live.get(&slot).map(|(deadline, _)| *deadline)
         }
     }

@@ -2,8 +2,19 @@
 //!
 //! A hierarchical timing wheel (Varghese and Lauck, 1987) with one-millisecond ticks. The level of a
 //! deadline is the highest digit, in base 1,024, in which it differs from now. Plain data: whoever
-//! sweeps holds the lock around it. Entries are ids; the deadline lives in the slot alone and is asked
-//! for again whenever an entry is touched, so moving a deadline later costs the wheel nothing.
+//! sweeps holds the lock around it. The deadline that counts lives in the slot alone, and is asked for
+//! when an entry is due, so moving a deadline later costs the wheel nothing.
+//!
+//! ```text
+//!  63 ....... 32  31 ... 12  11 ..... 0
+//! [ slot        ] [ place  ] [ stamp   ]   place: the deadline as it was, from the start of its bucket
+//! ```
+//!
+//! What a bucket of a higher circle holds goes on to lower ones by its place, and no slot is looked at
+//! (a miss of the cache each) before its time: exactly up to 2^20 ms ahead of the bucket, 17 minutes; the
+//! highest circle rounds down to 1,024 ms, and what is early for that is looked at and put in again.
+//! The stamp is the generation's low bits. It only spares looks at what has ended: what lives in a slot
+//! may always be looked at, and one entry more for it is one look more, no harm.
 //!
 //! Most entries end long before their deadline, and the ring is not told. So when it has grown to twice
 //! what it was, it is *sifted*: bucket by bucket, what has ended is dropped and the rest put back. That
@@ -12,41 +23,75 @@
 //! **W1** No bucket whose span has begun is left unopened behind `now`.
 //! **W2** An entry never fires after its deadline's tick has been reached by `open_next`.
 //! **W5** Sifting moves no entry to a bucket that begins before its own: `next_start` stays a bound.
+//! **W7** No entry is handed out to be looked at before its place says so, however many circles it comes down.
 
 use crate::seeded::{Break, on};
+use crate::word::Field;
 
-/// A reservation as the wheel knows it: slot and generation, never a pointer.
+/// The low bits of a generation: nearly always enough to know that it has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp(u16);
+
+impl Stamp {
+    pub(crate) const fn of(generation: u32) -> Self {
+        Self(STAMP.of(generation as u64) as u16)
+    }
+}
+
+/// A reservation as the wheel knows it: its slot, and a good part of its generation; never a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) slot: u32,
-    pub(crate) generation: u32,
+    pub(crate) stamp: Stamp,
 }
 
 impl Entry {
-    /// No reservation's: generations begin at one.
-    pub(crate) const NONE: Self = Self { slot: 0, generation: 0 };
-
-    const fn pack(self) -> u64 {
-        (self.slot as u64) << 32 | self.generation as u64
-    }
+    /// Fills places that are not used.
+    pub(crate) const NONE: Self = Self { slot: 0, stamp: Stamp(0) };
 
     const fn unpack(packed: u64) -> Self {
-        Self { slot: (packed >> 32) as u32, generation: packed as u32 }
+        Self { slot: SLOT.of(packed) as u32, stamp: Stamp(STAMP.of(packed) as u16) }
     }
+}
+
+const STAMP: Field = Field::lowest(12);
+const PLACE_BITS: u32 = 20;
+const PLACE: Field = STAMP.above(PLACE_BITS);
+const SLOT: Field = PLACE.above(32);
+const _: () = assert!(SLOT.end() == u64::BITS);
+
+/// An entry in a bucket of `level`: where its deadline lies in there is part of it.
+const fn pack(entry: Entry, deadline: u64, level: u32) -> u64 {
+    let within = deadline & ((1 << (level * DIGIT_BITS)) - 1);
+    (entry.slot as u64) << 32 | PLACE.put(entry.stamp.0 as u64, within >> unit(level))
+}
+
+/// The tick, of a bucket of `level` that begins at `start`, at which an entry is due: rounded down.
+const fn due(packed: u64, start: u64, level: u32) -> u64 {
+    start + (PLACE.of(packed) << unit(level))
+}
+
+/// What a place in a bucket of `level` is rounded to, as a shift.
+const fn unit(level: u32) -> u32 {
+    (level * DIGIT_BITS).saturating_sub(PLACE_BITS)
 }
 
 /// An entry taken out to be looked at early, and where it was.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sifted {
-    pub(crate) entry: Entry,
     /// The tick before which it must not be put.
     pub(crate) start: u64,
+    packed: u64,
     level: u16,
     bucket: u16,
 }
 
 impl Sifted {
-    pub(crate) const NONE: Self = Self { entry: Entry::NONE, start: 0, level: 0, bucket: 0 };
+    pub(crate) const NONE: Self = Self { start: 0, packed: 0, level: 0, bucket: 0 };
+
+    pub(crate) const fn entry(self) -> Entry {
+        Entry::unpack(self.packed)
+    }
 }
 
 const DIGIT_BITS: u32 = if cfg!(earmark_loom) { 3 } else { 10 };
@@ -108,6 +153,9 @@ pub(crate) struct Ring {
     open: u32,
     /// More of that bucket: what was put back into it while the rest was being sifted.
     open_after: u32,
+    /// Where it begins, and its level.
+    open_start: u64,
+    open_level: u32,
     /// The bucket being sifted, and the tick at which it begins.
     sifted: u32,
     sifted_start: u64,
@@ -116,6 +164,8 @@ pub(crate) struct Ring {
     /// The length at which the next sifting begins.
     sift_at: usize,
     len: usize,
+    /// Entries that went to lower circles while a sifting was under way: it may have missed them.
+    passed_on: usize,
 }
 
 impl Ring {
@@ -128,11 +178,14 @@ impl Ring {
             free: NONE,
             open: NONE,
             open_after: NONE,
+            open_start: 0,
+            open_level: 0,
             sifted: NONE,
             sifted_start: 0,
             sift_from: (LEVELS as usize, 0),
             sift_at: SIFT_MIN,
             len: 0,
+            passed_on: 0,
         }
     }
 
@@ -157,7 +210,7 @@ impl Ring {
         let level = &mut self.levels[level as usize];
         level.occupied[bucket / 64] |= 1 << (bucket % 64);
         let head = level.heads[bucket];
-        let head = self.append(head, entry.pack());
+        let head = self.append(head, pack(entry, deadline, digit.min(LEVELS - 1)));
         self.levels[digit.min(LEVELS - 1) as usize].heads[bucket] = head;
         self.len += 1;
     }
@@ -185,36 +238,65 @@ impl Ring {
         // afterwards must not hide the second one (W1).
         if let Some((_, level, bucket)) = self.next_bucket().filter(|&(next, ..)| next == start) {
             self.open = self.take_bucket(level, bucket);
+            self.open_level = level as u32;
         }
+        self.open_start = start;
         if self.sifted != NONE && self.sifted_start == start {
+            self.open_level = self.sift_from.0 as u32; // of the other part too: it is one bucket
             self.open_after = std::mem::replace(&mut self.open, std::mem::replace(&mut self.sifted, NONE));
         }
         self.now = self.now.max(start);
         true
     }
 
-    /// Takes an entry out of the open bucket.
-    pub(crate) fn pop(&mut self) -> Option<Entry> {
+    /// Takes entries out of the open bucket: those due at `until` into `due`, as many as it holds; what is due later
+    /// goes on to lower circles, `moves` at most. How many of each; none of either, and the bucket is empty.
+    pub(crate) fn take_due(&mut self, until: u64, into: &mut [Entry], moves: usize) -> (usize, usize) {
+        let (mut taken, mut moved) = (0, 0);
+        while taken < into.len() && moved < moves {
+            let Some(packed) = self.pop() else { break };
+            let due = if on(Break::PlaceLost) { until } else { due(packed, self.open_start, self.open_level) };
+            let entry = Entry::unpack(packed);
+            if due > until {
+                self.insert(entry, due);
+                moved += 1;
+            } else {
+                into[taken] = entry;
+                taken += 1;
+            }
+        }
+        if self.sifts() {
+            self.passed_on += moved;
+        }
+        (taken, moved)
+    }
+
+    fn pop(&mut self) -> Option<u64> {
         let mut open = self.open;
-        let mut entry = self.pop_from(&mut open);
-        if entry.is_none() {
+        let mut packed = self.pop_from(&mut open);
+        if packed.is_none() {
             open = std::mem::replace(&mut self.open_after, NONE);
-            entry = self.pop_from(&mut open);
+            packed = self.pop_from(&mut open);
         }
         self.open = open;
-        entry
+        packed
+    }
+
+    /// Whether a sifting is under way.
+    const fn sifts(&self) -> bool {
+        self.sift_from.0 < LEVELS as usize
     }
 
     /// Whether the ring has grown so much that what has ended is worth looking for.
     pub(crate) const fn wants_sifting(&self) -> bool {
-        self.len > self.sift_at || self.sift_from.0 < LEVELS as usize
+        self.len > self.sift_at || self.sifts()
     }
 
     /// Puts an entry that was sifted back where it was (W5).
     pub(crate) fn put_back(&mut self, sifted: Sifted) {
-        let Sifted { entry, level, bucket, .. } = sifted;
+        let Sifted { packed, level, bucket, .. } = sifted;
         let head = self.levels[level as usize].heads[bucket as usize];
-        let head = self.append(head, entry.pack());
+        let head = self.append(head, packed);
         let level = &mut self.levels[level as usize];
         level.occupied[bucket as usize / 64] |= 1 << (bucket % 64);
         level.heads[bucket as usize] = head;
@@ -224,8 +306,8 @@ impl Ring {
     /// Takes out an entry to be looked at early. `None`: every bucket was sifted, or the next one is about to be
     /// opened.
     pub(crate) fn sift(&mut self) -> Option<Sifted> {
-        if self.sift_from.0 >= LEVELS as usize {
-            self.sift_from = (0, 0);
+        if !self.sifts() {
+            (self.sift_from, self.passed_on) = ((0, 0), 0);
         }
         loop {
             if self.sifted != NONE {
@@ -233,17 +315,18 @@ impl Ring {
                     return None; // W1: `open_next` takes it from here
                 }
                 let mut sifted = self.sifted;
-                let entry = self.pop_from(&mut sifted);
+                let packed = self.pop_from(&mut sifted);
                 self.sifted = sifted;
-                if let Some(entry) = entry {
+                if let Some(packed) = packed {
                     let (level, next) = self.sift_from;
                     let (level, bucket) = (level as u16, next as u16 - 1);
-                    return Some(Sifted { entry, start: self.sifted_start, level, bucket });
+                    return Some(Sifted { start: self.sifted_start, packed, level, bucket });
                 }
             }
             let (level, from) = self.sift_from;
             if level >= LEVELS as usize {
-                self.sift_at = SIFT_MIN.max(self.len.saturating_mul(2));
+                // What it missed counts as ended: sifted once more, it cannot outgrow the living (P10).
+                self.sift_at = SIFT_MIN.max(self.len.saturating_sub(self.passed_on).saturating_mul(2));
                 return None;
             }
             let Some(bucket) = (from < BUCKETS).then(|| self.levels[level].next_occupied(from)).flatten() else {
@@ -266,7 +349,7 @@ impl Ring {
         std::mem::replace(&mut level.heads[bucket], NONE)
     }
 
-    fn pop_from(&mut self, head: &mut u32) -> Option<Entry> {
+    fn pop_from(&mut self, head: &mut u32) -> Option<u64> {
         while *head != NONE {
             let at = *head;
             let chunk = self.chunk(at);
@@ -274,7 +357,7 @@ impl Ring {
                 chunk.len -= 1;
                 let packed = chunk.entries[chunk.len as usize];
                 self.len -= 1;
-                return Some(Entry::unpack(packed));
+                return Some(packed);
             }
             let free = self.free;
             *head = std::mem::replace(&mut self.chunk(at).next, free);
@@ -349,20 +432,22 @@ mod tests {
 
     use super::*;
 
-    /// Times an entry may be touched: once on each level, and once when it is due.
-    const TOUCHES_MAX: u32 = LEVELS + 1;
+    /// Looks that an entry costs whose place was rounded, and of any other.
+    const LOOKS_ROUNDED: u32 = 2;
+    const LOOKS_EXACT: u32 = 1;
 
     proptest! {
         // A failure names its smallest input; a file of it would be left behind by the seeded break.
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// W1 and W2 on the ring alone: every entry is due in the very tick of its deadline, after few
-        /// touches, from any start, over every level and the turn of the highest circle.
+        /// W1 and W2 on the ring alone: every entry is due in the very tick of its deadline, from any start, over
+        /// every level and the turn of the highest circle, also where time leaps over many buckets.
         /// W5: also while the ring is sifted in between, a little at a time.
+        /// W7: nobody is looked at before that, or once if its deadline lay so far ahead that it was rounded.
         #[test]
-        fn w1_w2_w5_every_entry_fires_at_its_deadline(
+        fn w1_w2_w5_w7_every_entry_fires_at_its_deadline(
             turn in 0u64..3, before_turn in 0u64..1 << 37, ahead in prop::collection::vec((0u32..36, any::<u64>()), 1..40),
-            sifts in 0usize..20,
+            sifts in 0usize..20, leaps in prop::collection::vec(0u32..30, 1..20), room in 1usize..5, moves in 1usize..5,
         ) {
             let start = ((turn + 1) << (LEVELS * DIGIT_BITS)) - before_turn;
             let mut ring = Ring::new(start);
@@ -370,40 +455,79 @@ mod tests {
             let deadlines: Vec<u64> =
                 ahead.iter().map(|(bits, random)| start + (1 << bits) + random % (1u64 << bits)).collect();
             for (at, deadline) in deadlines.iter().enumerate() {
-                ring.insert(Entry { slot: at as u32, generation: 1 }, *deadline);
+                ring.insert(Entry { slot: at as u32, stamp: Stamp::of(1) }, *deadline);
             }
-            let mut touches = vec![0; deadlines.len()];
+            let looks_max = |deadline: u64| {
+                let digit = (deadline ^ start).ilog2() / DIGIT_BITS;
+                if unit(digit.min(LEVELS - 1)) == 0 { LOOKS_EXACT } else { LOOKS_ROUNDED }
+            };
+            let mut looks = vec![0; deadlines.len()];
             let mut fired = vec![None; deadlines.len()];
+            let mut wanted = fired.clone();
+            let mut leaps = leaps.into_iter().cycle();
             while let Some(next) = ring.next_start() {
                 for _ in 0..sifts {
                     let Some(sifted) = ring.sift() else { break };
-                    let Sifted { entry, start, .. } = sifted;
-                    prop_assert!(start >= next && start > ring.now());
+                    let entry = sifted.entry();
+                    prop_assert!(sifted.start >= next && sifted.start > ring.now());
                     // Where it was, or where its deadline would put it now.
                     if entry.slot % 2 == 0 {
                         ring.put_back(sifted);
                     } else {
-                        ring.insert(entry, deadlines[entry.slot as usize].max(start));
+                        ring.insert(entry, deadlines[entry.slot as usize].max(sifted.start));
                     }
                 }
                 prop_assert_eq!(ring.next_start(), Some(next));
                 prop_assert!(deadlines.iter().zip(&fired).all(|(deadline, fired)| fired.is_some() || next <= *deadline));
-                prop_assert!(ring.open_next(next));
-                while let Some(entry) = ring.pop() {
-                    let at = entry.slot as usize;
-                    touches[at] += 1;
-                    prop_assert!(touches[at] <= TOUCHES_MAX, "touched {} times", touches[at]);
-                    if deadlines[at] <= ring.now() {
-                        fired[at] = Some(ring.now());
-                    } else {
-                        ring.insert(entry, deadlines[at]);
+                // Mostly to the very next bucket.
+                let until = next + ((1u64 << leaps.next().unwrap_or(0)) >> 10);
+                for (wanted, _) in wanted.iter_mut().zip(&deadlines).filter(|(wanted, deadline)| wanted.is_none() && **deadline <= until) {
+                    *wanted = Some(until);
+                }
+                prop_assert!(ring.open_next(until));
+                while ring.open_next(until) {
+                    let mut due = [Entry::NONE; 4];
+                    let (len, _) = ring.take_due(until, &mut due[..room], moves);
+                    for entry in &due[..len] {
+                        let at = entry.slot as usize;
+                        looks[at] += 1;
+                        prop_assert!(looks[at] <= looks_max(deadlines[at]), "W7: looked at {} times", looks[at]);
+                        if deadlines[at] <= until {
+                            fired[at] = Some(until);
+                        } else {
+                            ring.insert(*entry, deadlines[at]);
+                        }
                     }
                 }
             }
-            let wanted: Vec<_> = deadlines.into_iter().map(Some).collect();
             prop_assert_eq!(fired, wanted);
             prop_assert_eq!(ring.len(), 0);
         }
+    }
+
+    /// P10: what a sifting misses because it went to a lower circle meanwhile is sifted soon after.
+    #[test]
+    fn sifting_goes_on_at_once_if_it_missed_many() {
+        let mut ring = Ring::new(1 << 41);
+        let far = (1 << 41) + (1 << (2 * DIGIT_BITS));
+        for slot in 0..1_000 {
+            ring.insert(Entry { slot, stamp: Stamp::of(1) }, (1 << 41) + 2_000);
+        }
+        for slot in 1_000..11_000 {
+            ring.insert(Entry { slot, stamp: Stamp::of(1) }, far + 500);
+        }
+        let first = ring.sift().unwrap();
+        ring.put_back(first);
+        // Past all of the first; the bucket of the rest is opened, and they go on to a circle that is sifted already.
+        while ring.open_next(far) {
+            ring.take_due(far, &mut [Entry::NONE; 32], 32);
+        }
+        assert_eq!(ring.len(), 10_000);
+        while ring.sift().is_some() {} // all have ended
+        assert!(ring.wants_sifting());
+        while ring.sift().is_some() {}
+        assert!(!ring.wants_sifting());
+        assert_eq!(ring.len(), 0);
     }
 
     #[test]
@@ -412,12 +536,12 @@ mod tests {
         let entries = 3 * 4_096;
         let deadline = |slot: u32| (1 << 41) + 1 + (u64::from(slot) << (slot % 25));
         for slot in 0..entries {
-            ring.insert(Entry { slot, generation: 1 }, deadline(slot));
+            ring.insert(Entry { slot, stamp: Stamp::of(1) }, deadline(slot));
         }
         assert!(ring.wants_sifting());
         let mut seen = vec![0; entries as usize];
         while let Some(sifted) = ring.sift() {
-            let slot = sifted.entry.slot;
+            let slot = sifted.entry().slot;
             seen[slot as usize] += 1;
             if slot % 3 == 0 {
                 ring.put_back(sifted);
@@ -428,7 +552,7 @@ mod tests {
         assert!(!ring.wants_sifting());
         for slot in 0..=4_096 {
             assert!(!ring.wants_sifting());
-            ring.insert(Entry { slot, generation: 2 }, deadline(slot));
+            ring.insert(Entry { slot, stamp: Stamp::of(2) }, deadline(slot));
         }
         assert!(ring.wants_sifting());
     }

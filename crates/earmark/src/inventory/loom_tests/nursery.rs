@@ -9,7 +9,7 @@ use crate::loom_explore::explore;
 use crate::reservation::phase::{End, PendingPolicy};
 use crate::reservation::slab::{Sizes, Slab, Taken};
 use crate::reservation::state::Standing;
-use crate::wheel::{Budget, Judge, Look, NURSERY_MS, Wheel};
+use crate::wheel::{Budget, Judge, Look, NURSERY_MS, Stamp, Wheel};
 
 const AMPLE: Budget = Budget { looks: 100, ends: 100, ahead: 100 };
 /// When a pass begins before it is needed.
@@ -24,7 +24,7 @@ struct Slots {
 }
 
 impl Judge for Slots {
-    fn look(&mut self, slot: u32, _generation: Option<u32>, now: u64) -> Look {
+    fn look(&mut self, slot: u32, _stamp: Option<Stamp>, now: u64) -> Look {
         let Some(place) = self.slab.get(slot) else { return Look::Gone };
         let seen = place.snapshot();
         match seen.standing() {
@@ -42,7 +42,7 @@ impl Judge for Slots {
         }
     }
 
-    fn deadline(&mut self, slot: u32, _generation: u32, now: u64) -> Option<u64> {
+    fn deadline(&mut self, slot: u32, _stamp: Stamp, now: u64) -> Option<u64> {
         let seen = self.slab.get(slot)?.snapshot();
         matches!(seen.standing(), Standing::Claimed | Standing::Live(_)).then(|| seen.deadline(now))
     }
