@@ -29,7 +29,10 @@ pub(crate) const RIVALS: &[&str] = &[P_INT, P_DENSE, P_STR, DASHMAP, SEMAPHORES,
 
 /// What each is.
 pub(crate) const ABOUT: &[(&str, &str)] = &[
-    (EARMARK, "`StockId` or name; `Guard::detach`, then `confirm(id)` or `release(id)`; virtual time, moved by a `LoopDriver`"),
+    (
+        EARMARK,
+        "`StockId` or name; `Guard::detach`, then `confirm(id)` or `release(id)`; virtual time, moved by a `LoopDriver`",
+    ),
     (DRIVEN, "the same with `SystemClock` and a `Driver` of 1 ms, which does the work for expiry beside the loop"),
     (OWNED, "each reservation with an owner (ten each) and a key of its own"),
     (P_INT, "64 `parking_lot` mutexes; foldhash maps of lines and of reservations, `BTreeSet` of deadlines in each"),

@@ -98,6 +98,16 @@ impl Lanes {
         if self.shared == 1 { 1 } else { 2 * self.shared }
     }
 
+    /// Which of the stripes a lane has.
+    #[inline]
+    pub(crate) const fn stripe(self, lane: Lane) -> usize {
+        let (stripes, mut at) = (self.stripes(), self.index(lane));
+        while at >= stripes {
+            at -= stripes; // twice at most where there is more than one; a division is dearer
+        }
+        at
+    }
+
     /// Where a lane lies among those of both kinds.
     #[inline]
     pub(crate) const fn index(self, lane: Lane) -> usize {
@@ -202,5 +212,8 @@ mod tests {
         let all: Vec<usize> =
             (0..6).map(Lane::Own).chain((0..2).map(Lane::Shared)).map(|lane| lanes.index(lane)).collect();
         assert_eq!(all, (0..lanes.len()).collect::<Vec<_>>());
+        for (at, lane) in (0..6).map(Lane::Own).chain((0..2).map(Lane::Shared)).enumerate() {
+            assert_eq!(lanes.stripe(lane), at % lanes.stripes());
+        }
     }
 }

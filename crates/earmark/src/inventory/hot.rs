@@ -118,7 +118,7 @@ impl Inventory {
     /// The calling thread's stripe.
     fn stripe(&self) -> usize {
         let lanes = self.slab.lanes();
-        lanes.index(self.lane()) % lanes.stripes()
+        lanes.stripe(self.lane())
     }
 
     #[inline(never)]

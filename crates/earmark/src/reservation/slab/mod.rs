@@ -104,6 +104,8 @@ struct LanePages {
     back: AtomicU64,
     /// When the last of them ended.
     back_ended_at: Hint,
+    /// Pages of an own lane in which slots are marked as young (R9): no other lane writes here.
+    young: Marks,
     /// Pages that this lane took last and that are worth handing out again.
     reusable: Marks,
     /// Where the search for one goes on.
@@ -120,7 +122,7 @@ struct LanePages {
 #[derive(Debug)]
 pub(crate) struct Slab {
     pages: Paged<Page, BLOCK_LEN>,
-    /// Pages in which slots are marked as young (R9).
+    /// Pages in which slots are marked as young, by whoever is not the page's own lane (R9).
     young_pages: Marks,
     /// Slots that wait in the lanes' `reusable`, in whole groups of `PAGE_REUSE_MIN`.
     waiting: Hint,
@@ -174,6 +176,7 @@ impl Slab {
                 word: apart(0),
                 back: apart(0),
                 back_ended_at: hint(),
+                young: Marks::new(pages_max),
                 reusable: Marks::new(pages_max),
                 cursor: hint(),
                 none_elsewhere: Hint::new(reuse::NEVER),
@@ -258,7 +261,7 @@ impl Slab {
         // ORDERING: Release, and told after it (R9): a pass that clears what is told here sees the lane at this page.
         let word = page << MASK_BITS | free;
         pages.word.store(word, Release);
-        self.young_pages.set(page as usize);
+        pages.young.set(page as usize);
         Some(word)
     }
 
@@ -333,10 +336,8 @@ impl Slab {
     /// Whether more slots wait than ends are to be remembered (R5).
     fn is_crowded(&self) -> bool {
         let (waiting, enough) = (self.waiting.load(Relaxed) as i64, (self.sizes.ended + PAGE_LEN) as i64);
-        let untold_max = (self.lanes.own() as u64 * self.untold_max()) as i64;
-        // Only where what the lanes have not told could decide are they asked.
-        let untold = || self.pages_of.iter().map(|lane| lane.untold.load(Relaxed) as i64).sum::<i64>();
-        waiting > enough + untold_max || (waiting > enough - untold_max && waiting + untold() > enough)
+        // What the lanes have not told may be less than nothing. They are not asked: each would lose its cache line.
+        waiting > enough + (self.lanes.own() as u64 * self.untold_max()) as i64
     }
 
     fn untold_max(&self) -> u64 {
