@@ -38,6 +38,13 @@ fn fill(inventory: &Inventory, shop: &Shop<'_>) -> Vec<StockId> {
     shop.names.iter().map(declare).collect()
 }
 
+/// The workload's loop is the driver: it moves time on by [`Subject::expire`].
+fn driver(inventory: &Arc<Inventory>) -> LoopDriver {
+    let mut driver = LoopDriver::new(Arc::clone(inventory));
+    let _ = driver.sweep();
+    driver
+}
+
 fn totals(inventory: &Inventory) -> Totals {
     let lines = inventory.levels_all().lines;
     let sum = |of: fn(&earmark::Levels) -> u32| lines.iter().map(|levels| u64::from(of(levels))).sum();
@@ -117,7 +124,7 @@ impl Ask for Name {
 #[derive(Debug)]
 pub struct Earmark<A> {
     inventory: Arc<Inventory>,
-    driver: LoopDriver,
+    _driver: LoopDriver,
     lines: Vec<StockId>,
     clock: ManualClock,
     by: PhantomData<A>,
@@ -132,8 +139,8 @@ impl<A: Ask> Subject for Earmark<A> {
     fn open(shop: &Shop<'_>) -> Self {
         let clock = ManualClock::default();
         let inventory = Arc::new(room(shop).clock(clock.clone()).build().expect("settings are in bounds"));
-        let (lines, driver) = (fill(&inventory, shop), LoopDriver::new(Arc::clone(&inventory)));
-        Self { inventory, driver, lines, clock, by: PhantomData }
+        let (lines, driver) = (fill(&inventory, shop), driver(&inventory));
+        Self { inventory, _driver: driver, lines, clock, by: PhantomData }
     }
 
     fn keys(&self, names: &Names, sequence: &[u32]) -> A::Keys {
@@ -169,7 +176,7 @@ impl<A: Ask> Subject for Earmark<A> {
     }
 
     fn expire(&self) -> Expired {
-        expired(self.driver.advance(self.clock.now()))
+        expired(self.inventory.advance(self.clock.now()))
     }
 
     fn totals(&self) -> Totals {
@@ -195,8 +202,8 @@ impl Subject for Owned {
         let owners = shop.room.div_ceil(EACH_OWNER as usize);
         let builder = room(shop).owners_max(owners.max(ROOM_MIN)).keys_max(shop.room.max(ROOM_MIN));
         let inventory = Arc::new(builder.clock(clock.clone()).build().expect("settings are in bounds"));
-        let (lines, driver) = (fill(&inventory, shop), LoopDriver::new(Arc::clone(&inventory)));
-        Self { inner: Earmark { inventory, driver, lines, clock, by: PhantomData }, made: AtomicU64::new(0) }
+        let (lines, driver) = (fill(&inventory, shop), driver(&inventory));
+        Self { inner: Earmark { inventory, _driver: driver, lines, clock, by: PhantomData }, made: AtomicU64::new(0) }
     }
 
     fn keys(&self, names: &Names, sequence: &[u32]) -> Vec<StockId> {

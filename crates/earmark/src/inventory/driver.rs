@@ -1,6 +1,6 @@
 //! Who moves the time: a driver thread.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool,
@@ -125,7 +125,8 @@ impl Drop for Driver {
     }
 }
 
-/// A loop of your own that drives: while it lives the tick is trusted, as beside a [`Driver`], without a thread.
+/// A loop of your own that drives: from its first sweep until it is dropped the tick is trusted, as beside a
+/// [`Driver`], without a thread.
 ///
 /// For an event loop, a frame, a simulation that comes by anyway. It promises to call [`sweep`](Self::sweep) or
 /// [`advance`](Self::advance) at least twice in each `time_slack`, every millisecond or two if units are to be back at
@@ -151,7 +152,7 @@ impl Drop for Driver {
 pub struct LoopDriver(Attached);
 
 impl LoopDriver {
-    /// Drives this inventory until it is dropped.
+    /// Drives this inventory from the first sweep until it is dropped.
     ///
     /// ```
     /// # use earmark::*;
@@ -179,10 +180,9 @@ impl LoopDriver {
     /// # Panics
     /// Where the clock does. Until a sweep has succeeded again the tick is not trusted.
     pub fn sweep(&mut self) -> Advanced {
-        self.0.count(false); // put right below, or left so by a clock that panics
-        let advanced = self.0.inventory.sweep();
-        self.0.count(true);
-        advanced
+        let swept = catch_unwind(AssertUnwindSafe(|| self.0.inventory.sweep()));
+        self.0.count(swept.is_ok());
+        swept.unwrap_or_else(|payload| resume_unwind(payload))
     }
 
     /// [`Inventory::advance`]: moves the tick to a time that you read from the inventory's clock, and ends what is due.
@@ -191,11 +191,13 @@ impl LoopDriver {
     /// # use earmark::*;
     /// # use std::sync::Arc;
     /// # let inventory = Arc::new(Inventory::new());
-    /// let driver = LoopDriver::new(Arc::clone(&inventory));
+    /// let mut driver = LoopDriver::new(Arc::clone(&inventory));
     /// assert!(driver.advance(inventory.now()).complete);
     /// ```
-    pub fn advance(&self, now: Timestamp) -> Advanced {
-        self.0.inventory.advance(now)
+    pub fn advance(&mut self, now: Timestamp) -> Advanced {
+        let advanced = self.0.inventory.advance(now);
+        self.0.count(true);
+        advanced
     }
 }
 
@@ -206,8 +208,8 @@ pub(super) fn period_for(inventory: &Inventory, period: Duration) -> Duration {
     period.clamp(PERIOD_MIN, longest.max(PERIOD_MIN))
 }
 
-/// Counts as a driver from its making to its drop, save while the clock panics: then nobody moves the
-/// tick, and nobody may trust it.
+/// Counts as a driver from its first sweep to its drop, save while the clock panics: then nobody moves the
+/// tick, and nobody may trust it. Before the first sweep the tick may be as old as the inventory.
 #[derive(Debug)]
 pub(super) struct Attached {
     inventory: Arc<Inventory>,
@@ -216,8 +218,7 @@ pub(super) struct Attached {
 
 impl Attached {
     pub(super) fn new(inventory: Arc<Inventory>) -> Self {
-        inventory.time.attach_driver();
-        Self { inventory, counted: true }
+        Self { inventory, counted: false }
     }
 
     fn count(&mut self, counted: bool) {
@@ -289,6 +290,8 @@ mod tests {
         let ahead = 60_000;
         assert!(!inventory.time.trusted_before(ahead));
         let mut driver = LoopDriver::new(Arc::clone(&inventory));
+        assert!(!inventory.time.trusted_before(ahead), "the tick may be old");
+        let _ = driver.advance(Timestamp::from_millis(0));
         assert!(inventory.time.trusted_before(ahead));
         let bomb = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| driver.sweep()));
         std::mem::forget(bomb.unwrap_err());

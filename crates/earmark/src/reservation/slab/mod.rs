@@ -55,6 +55,8 @@ const BLOCK_LEN: usize = if cfg!(earmark_loom) { 2 } else { 128 };
 /// Waiting slots of which an own lane has not told, less than: a part of those that are to be remembered.
 const UNTOLD_MAX: u64 = 256;
 const UNTOLD_PART: u64 = 64;
+/// And all lanes together at most this part.
+const UNTOLD_PART_OF_ALL: u64 = 4;
 /// Slots of a page that must be free before it is handed out again.
 const PAGE_REUSE_MIN: u32 = if cfg!(earmark_loom) { 1 } else { 8 };
 /// Slots in use are counted one page after the other only in slabs of up to so many pages.
@@ -67,6 +69,8 @@ const HEADROOM_TURN: u64 = 1 << 32;
 const MASK_BITS: u32 = 32;
 const MASK_FULL: u64 = (1 << PAGE_LEN) - 1;
 const _: () = assert!(PAGE_LEN <= MASK_BITS as usize);
+/// The word of a lane that never had a page.
+const NO_PAGE: u64 = u64::MAX << MASK_BITS;
 
 /// Slots, and before them what is written when they are taken and given back. Two lanes, each on a page of its own,
 /// meet at most where one page ends and the next begins; lines of their own for each would cost a twentieth more.
@@ -104,13 +108,15 @@ struct LanePages {
     back: AtomicU64,
     /// When the last of them ended.
     back_ended_at: Hint,
-    /// Pages of an own lane in which slots are marked as young (R9): no other lane writes here.
+    /// Pages of an own lane in which slots are marked as young (R9): only the sweep writes here too.
     young: Marks,
     /// Pages that this lane took last and that are worth handing out again.
     reusable: Marks,
     /// Where the search for one goes on.
     cursor: Hint,
-    /// When no other lane had one whose retention was over.
+    /// Which other lane is looked through next.
+    elsewhere: Hint,
+    /// When none there had a better one.
     none_elsewhere: Hint,
     /// Pages that a thread began to move into the lane, and that arrived or went back (R7).
     moves_begun: Hint,
@@ -173,12 +179,13 @@ impl Slab {
         let lane = || {
             let hint = || Hint::new(0);
             CachePadded::new(LanePages {
-                word: apart(0),
+                word: apart(NO_PAGE),
                 back: apart(0),
                 back_ended_at: hint(),
                 young: Marks::new(pages_max),
                 reusable: Marks::new(pages_max),
                 cursor: hint(),
+                elsewhere: hint(),
                 none_elsewhere: Hint::new(reuse::NEVER),
                 moves_begun: hint(),
                 moves_done: hint(),
@@ -341,7 +348,8 @@ impl Slab {
     }
 
     fn untold_max(&self) -> u64 {
-        (self.sizes.ended as u64 / UNTOLD_PART).min(UNTOLD_MAX)
+        let (ended, own) = (self.sizes.ended as u64, self.lanes.own().max(1) as u64);
+        (ended / UNTOLD_PART).min(ended / UNTOLD_PART_OF_ALL / own).min(UNTOLD_MAX)
     }
 
     /// Slots wait, or wait no more. An own lane tells of many at once: what all lanes write to is dear.

@@ -8,6 +8,11 @@ use crate::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 /// Pages that are looked at for one whose retention is over.
 const CANDIDATES: usize = 8;
+/// Other lanes that are looked through together.
+const LANES_TOGETHER: usize = 8;
+/// A page of another lane is forgotten before one's own if it ended earlier by this part of the retention: less is
+/// not worth another core's memory.
+const OLDER_PART: u64 = 8;
 /// No time at which anybody looked.
 pub(super) const NEVER: u64 = u64::MAX;
 
@@ -39,7 +44,7 @@ impl Slab {
         let pages = self.pages_of.get(at)?;
         let own = matches!(lane, Lane::Own(_)).then_some(&**pages);
         let crowded = self.is_crowded();
-        if let Some(taken) = self.take_reusable(at, pages, own, now, crowded) {
+        if let Some(taken) = self.take_reusable(at, pages, own, now, (crowded, false)) {
             return Some(taken);
         }
         if (self.fresh.load(Relaxed) as usize) < self.pages_max {
@@ -51,7 +56,7 @@ impl Slab {
                 return Some(Moved { page, free: MASK_FULL, move_of: moving });
             }
         }
-        self.take_reusable(at, pages, own, now, true) // no room to grow: forget early rather than refuse
+        self.take_reusable(at, pages, own, now, (true, true)) // no room to grow: forget early rather than refuse
     }
 
     fn take_reusable<'a>(
@@ -60,10 +65,10 @@ impl Slab {
         pages: &'a LanePages,
         own: Option<&LanePages>,
         now: u64,
-        forget_early: bool,
+        how: (bool, bool),
     ) -> Option<Moved<'a>> {
         loop {
-            let (home, page) = self.choose(at, pages, now, forget_early)?;
+            let (home, page) = self.choose(at, pages, now, how)?;
             let moving = self.begin_move(pages);
             if !home.reusable.take(page) {
                 continue; // another lane was faster
@@ -77,56 +82,82 @@ impl Slab {
     }
 
     /// A page, and where it waits: one of the lane's own whose retention is over; else one of another's; else, to
-    /// forget early, the lane's own (R5).
+    /// forget early, the lane's own, unless much older ends are remembered elsewhere (R5). `all`: in whichever lane.
     fn choose<'a>(
         &'a self,
         at: usize,
         pages: &'a LanePages,
         now: u64,
-        forget_early: bool,
+        (forget_early, all): (bool, bool),
     ) -> Option<(&'a LanePages, usize)> {
-        let (mine, next) = self.look_through(pages, now, forget_early);
-        pages.cursor.store(next as u64, Relaxed);
-        let mine = match mine {
-            Some((page, true)) => return Some((pages, page)),
-            mine => mine.map(|(page, _)| (pages, page)),
+        let (mine, looked) = self.look_through(pages, now, forget_early);
+        pages.cursor.store(looked.next as u64, Relaxed);
+        if let Some(Found { page, over: true, .. }) = mine {
+            return Some((pages, page));
+        }
+        let few = looked.pages < CANDIDATES; // a lane that has just begun
+        let older_than = match mine {
+            Some(found) if few => found.ended_at + 1,
+            Some(found) => found.ended_at.saturating_sub(self.sizes.retention_ms / OLDER_PART),
+            None => u64::MAX,
         };
-        let elsewhere = |forget_early| {
-            let others = self.pages_of.iter().enumerate().filter(|&(lane, _)| lane != at);
-            others
-                .map(|(_, home)| home)
-                .find_map(|home| Some((&**home, self.look_through(home, now, forget_early).0?.0)))
-        };
-        // Whoever found none there looks no more until time has moved: it is another core's memory.
-        if pages.none_elsewhere.load(Relaxed) != now {
-            if let Some(over) = elsewhere(false) {
-                return Some(over);
+        // Whoever found nothing there looks no more until time has moved: it is other cores' memory.
+        if all || few || pages.none_elsewhere.load(Relaxed) != now {
+            let (lanes, from) = (self.pages_of.len(), pages.elsewhere.load(Relaxed) as usize);
+            let looks = if all { lanes } else { lanes.min(LANES_TOGETHER) };
+            for lane in (from..from + looks).map(|lane| lane % lanes).filter(|&lane| lane != at) {
+                let home = &*self.pages_of[lane];
+                match self.look_through(home, now, forget_early).0 {
+                    Some(found) if found.over || found.ended_at < older_than => {
+                        pages.elsewhere.store(lane as u64, Relaxed);
+                        return Some((home, found.page));
+                    }
+                    _ => {}
+                }
             }
+            pages.elsewhere.store(((from + looks) % lanes) as u64, Relaxed);
             pages.none_elsewhere.store(now, Relaxed);
         }
-        mine.or_else(|| forget_early.then(|| elsewhere(true)).flatten())
+        mine.map(|found| (pages, found.page))
     }
 
-    /// Of the next few reusable pages the first whose retention is over (`true`); else, to forget early, the one that
-    /// ended first. And where to go on.
-    fn look_through(&self, home: &LanePages, now: u64, forget_early: bool) -> (Option<(usize, bool)>, usize) {
+    /// Of the next few reusable pages the first whose retention is over; else, to forget early, the one that ended
+    /// first. And how far that went.
+    fn look_through(&self, home: &LanePages, now: u64, forget_early: bool) -> (Option<Found>, Looked) {
         let from = home.cursor.load(Relaxed) as usize;
-        let (mut next, mut seen, mut first) = (from, 0, u64::MAX);
-        let mut chosen = None;
+        let (mut found, mut looked): (Option<Found>, _) = (None, Looked { next: from, pages: 0 });
         home.reusable.look_at(from, |page| {
             let Some(head) = self.pages.get(page) else { return ControlFlow::Continue(()) };
             let ended_at = head.ended_at.load(Relaxed);
-            next = page + 1;
+            looked.next = page + 1;
             if ended_at.saturating_add(self.sizes.retention_ms) <= now {
-                chosen = Some((page, true));
+                found = Some(Found { page, ended_at, over: true });
                 return ControlFlow::Break(());
             }
-            if forget_early && ended_at < first {
-                (chosen, first) = (Some((page, false)), ended_at);
+            if forget_early && found.is_none_or(|first| ended_at < first.ended_at) {
+                found = Some(Found { page, ended_at, over: false });
             }
-            seen += 1;
-            if seen < CANDIDATES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            looked.pages += 1;
+            if looked.pages < CANDIDATES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-        (chosen, next)
+        (found, looked)
     }
+}
+
+/// A page that may be handed out again.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    page: usize,
+    ended_at: u64,
+    /// Its retention is over.
+    over: bool,
+}
+
+/// How far a look through the pages of a lane went.
+#[derive(Debug, Clone, Copy)]
+struct Looked {
+    /// Where the next look begins.
+    next: usize,
+    /// Pages whose retention is not over.
+    pages: usize,
 }

@@ -28,7 +28,9 @@ impl Nursery for Slab {
     }
 
     fn open_group(&self, group: usize) -> u64 {
-        let own = self.own_lanes().fold(0, |found, lane| found | lane.young.take_word(group));
+        // A lane without marks there is left in peace: a look costs nothing that lanes share.
+        let marked = self.own_lanes().filter(|lane| lane.young.next(group) == Some(group));
+        let own = marked.fold(0, |found, lane| found | lane.young.take_word(group));
         let mut found = own | self.young_pages.take_word(group);
         if on(Break::LanesUnseen) {
             return found;
