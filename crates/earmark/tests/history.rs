@@ -13,6 +13,8 @@ use earmark_testkit::{Final, Options, check};
 
 /// Nanoseconds of a tick.
 const TICK_NS: u64 = 1_000_000;
+/// Ends that are remembered.
+const ENDED: usize = 64;
 const THREADS: u64 = 4;
 const HOT_LINES: usize = 3;
 const LINES: usize = 40;
@@ -293,8 +295,9 @@ fn judged(calls: u64) -> Result<(), String> {
         .unwrap_or_else(|| std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |since| since.as_nanos() as u64 | 1));
     println!("seed: EARMARK_SEED={seed}");
     let axis = Axis(Instant::now());
-    let inventory =
-        Arc::new(Inventory::builder().clock(axis.clone()).payment_ttl(Ttl::millis(15).unwrap()).build().unwrap());
+    // Few ends are remembered, so that slots are used again while their old ids are about.
+    let builder = Inventory::builder().clock(axis.clone()).payment_ttl(Ttl::millis(15).unwrap());
+    let inventory = Arc::new(builder.ended_capacity(ENDED).build().unwrap());
     let recorder = Recorder::new();
     let mut opening = recorder.thread();
     let lines: Vec<_> = (0..LINES)
