@@ -28,7 +28,7 @@ fn a_dead_threads_older_ends_are_forgotten_first() {
     let (clock, inventory, tee) = stocked();
     let _mine = end(&inventory, tee); // this thread has a lane and a page of its own
     let other = Arc::clone(&inventory);
-    std::thread::spawn(move || (0..40_000).for_each(|_| drop(end(&other, tee)))).join().unwrap();
+    std::thread::spawn(move || (0..40_000).for_each(|_| _ = end(&other, tee))).join().unwrap();
     clock.advance(Duration::from_millis(500)); // half of the retention
     let mine: Vec<_> = (0..1_000).map(|_| end(&inventory, tee)).collect();
     assert_eq!(known(&inventory, mine.iter()), 1_000);
