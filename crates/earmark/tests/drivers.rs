@@ -1,19 +1,14 @@
 //! A driver's tick is trusted from its first sweep on, and not before: until then it may be as old as the inventory.
 
+mod common;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::stocked;
 use earmark::*;
 
 const HOUR: Duration = Duration::from_secs(3_600);
-
-fn stocked() -> (ManualClock, Arc<Inventory>, StockId) {
-    let clock = ManualClock::default();
-    let inventory = Arc::new(Inventory::builder().clock(clock.clone()).build().unwrap());
-    let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
-    let _ = inventory.receive(tee, Quantity::new(99).unwrap(), &Cause::none()).unwrap();
-    (clock, inventory, tee)
-}
 
 fn reserve(inventory: &Inventory, tee: StockId) -> ReservationId {
     inventory.reserve(tee, Quantity::ONE, Ttl::secs(10).unwrap()).unwrap().detach()

@@ -1,17 +1,12 @@
 //! Ends are remembered whichever thread they were ended by (P2, R5), also if another has filled what there is.
 
+mod common;
+
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use common::stocked;
 use earmark::*;
-
-fn stocked() -> (ManualClock, Arc<Inventory>, StockId) {
-    let clock = ManualClock::default();
-    let inventory = Arc::new(Inventory::builder().clock(clock.clone()).build().unwrap());
-    let tee = inventory.declare(LineSpec::new("TEE")).unwrap();
-    let _ = inventory.receive(tee, Quantity::new(99).unwrap(), &Cause::none()).unwrap();
-    (clock, inventory, tee)
-}
 
 fn end(inventory: &Inventory, tee: StockId) -> ReservationId {
     let id = inventory.reserve(tee, Quantity::ONE, Ttl::minutes(1).unwrap()).unwrap().detach();

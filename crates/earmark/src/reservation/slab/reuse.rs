@@ -16,6 +16,17 @@ const OLDER_PART: u64 = 8;
 /// No time at which anybody looked.
 pub(super) const NEVER: u64 = u64::MAX;
 
+/// Which pages will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Search {
+    /// Those whose retention is over.
+    Over,
+    /// Others too: ends are forgotten early.
+    Early,
+    /// The same, in every lane: there is no room for a new page.
+    EarlyAnywhere,
+}
+
 /// A page's free slots, on their way into a lane.
 #[derive(Debug)]
 pub(super) struct Moved<'a> {
@@ -44,7 +55,8 @@ impl Slab {
         let pages = self.pages_of.get(at)?;
         let own = matches!(lane, Lane::Own(_)).then_some(&**pages);
         let crowded = self.is_crowded();
-        if let Some(taken) = self.take_reusable(at, pages, own, now, (crowded, false)) {
+        if let Some(taken) = self.take_reusable(at, pages, own, now, if crowded { Search::Early } else { Search::Over })
+        {
             return Some(taken);
         }
         if (self.fresh.load(Relaxed) as usize) < self.pages_max {
@@ -56,7 +68,7 @@ impl Slab {
                 return Some(Moved { page, free: MASK_FULL, move_of: moving });
             }
         }
-        self.take_reusable(at, pages, own, now, (true, true)) // no room to grow: forget early rather than refuse
+        self.take_reusable(at, pages, own, now, Search::EarlyAnywhere) // no room to grow: forget early rather than refuse
     }
 
     fn take_reusable<'a>(
@@ -65,10 +77,10 @@ impl Slab {
         pages: &'a LanePages,
         own: Option<&LanePages>,
         now: u64,
-        how: (bool, bool),
+        search: Search,
     ) -> Option<Moved<'a>> {
         loop {
-            let (home, page) = self.choose(at, pages, now, how)?;
+            let (home, page) = self.choose(at, pages, now, search)?;
             let moving = self.begin_move(pages);
             if !home.reusable.take(page) {
                 continue; // another lane was faster
@@ -82,14 +94,16 @@ impl Slab {
     }
 
     /// A page, and where it waits: one of the lane's own whose retention is over; else one of another's; else, to
-    /// forget early, the lane's own, unless much older ends are remembered elsewhere (R5). `all`: in whichever lane.
+    /// forget early, the lane's own, unless much older ends are remembered elsewhere (R5).
     fn choose<'a>(
         &'a self,
         at: usize,
         pages: &'a LanePages,
         now: u64,
-        (forget_early, all): (bool, bool),
+        search: Search,
     ) -> Option<(&'a LanePages, usize)> {
+        let forget_early = search != Search::Over;
+        let all = search == Search::EarlyAnywhere;
         let (mine, looked) = self.look_through(pages, now, forget_early);
         pages.cursor.store(looked.next as u64, Relaxed);
         if let Some(Found { page, over: true, .. }) = mine {
