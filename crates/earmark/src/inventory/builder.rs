@@ -164,9 +164,10 @@ impl InventoryBuilder {
         self
     }
 
-    /// How many ended reservations are remembered for that long: 0 to 2^30, default 16,384. When more
-    /// than these wait to be forgotten, some are forgotten early: of eight pages of 32 the one on which
-    /// something ended longest ago.
+    /// How many ended reservations are remembered for that long: 0 to 2^30, default 16,384, and up to a quarter
+    /// more. When more than these wait to be forgotten, some are forgotten early: of eight pages of 32 that
+    /// the calling thread used the one on which something ended longest ago, unless ends older by an eighth of
+    /// [`ended_retention`](Self::ended_retention) are remembered from other threads.
     ///
     /// ```
     /// # use earmark::*;
